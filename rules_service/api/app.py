@@ -1,0 +1,110 @@
+"""The Flask application: one composition of store, active ruleset and services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_smorest import Api
+from werkzeug.exceptions import UnsupportedMediaType
+
+from rules_service import __version__
+from rules_service.api import events, inbound, lifecycle, problems, system, tickets, users
+from rules_service.clock import Clock, utc_now
+from rules_service.decide import Brakes
+from rules_service.live import Live
+from rules_service.service.connecting import ConnectorService
+from rules_service.service.events import EventService
+from rules_service.settings import Settings
+from rules_service.store import Store
+
+#: Largest body of a request, in bytes.
+MAX_BODY = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What views work with."""
+
+    store: Store
+    live: Live
+    events: EventService
+    connecting: ConnectorService
+    clock: Clock
+    settings: Settings
+
+
+def create_app(settings: Settings, *, store: Store | None = None, clock: Clock = utc_now) -> Flask:
+    """The application on the settings' database, which must be up to date; the ruleset is followed while it runs."""
+    store = store or Store(settings.database, max_connections=settings.threads + 4)
+    live = Live(store)
+    brakes = Brakes(replies_an_hour=settings.replies_an_hour, firings_a_day=settings.firings_a_day)
+    handler = EventService(store, live.ruleset, clock, variables=settings.variables, brakes=brakes)
+    app = Flask("rules_service", static_folder=None)
+    app.config.update(
+        API_TITLE="rules-service",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["rules_service"] = Services(
+        store=store,
+        live=live,
+        events=handler,
+        connecting=ConnectorService(store, live.ruleset, handler, clock, variables=settings.variables),
+        clock=clock,
+        settings=settings,
+    )
+    _connect_around_requests(app, store)
+    api = _ProblemApi(app)
+    for blueprint in (
+        events.blueprint, tickets.blueprint, lifecycle.blueprint, users.blueprint, system.blueprint, inbound.blueprint,
+    ):  # fmt: skip
+        api.register_blueprint(blueprint)
+    _describe_auth(api)
+    system.register_docs(app)
+    problems.register(app)
+    return app
+
+
+class _ProblemApi(Api):  # type: ignore[misc]  flask-smorest has no types
+    """flask-smorest with errors left to `problems`."""
+
+    def _register_error_handlers(self) -> None:
+        """None of its own."""
+
+
+def _describe_auth(api: Api) -> None:
+    api.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
+    api.spec.options["security"] = [{"key": []}]
+
+
+def _connect_around_requests(app: Flask, store: Store) -> None:
+    @app.before_request
+    def connect() -> None:
+        if request.method in ("POST", "PUT", "PATCH") and request.content_length and not request.is_json:
+            raise UnsupportedMediaType
+        if request.endpoint not in ("system.livez", None):
+            store.database.connect(reuse_if_open=True)
+
+    @app.teardown_request
+    def disconnect(error: BaseException | None) -> None:
+        del error
+        if not store.database.is_closed():
+            store.database.close()
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def services(app: Flask) -> Any:
+    """The services of an application."""
+    return app.extensions["rules_service"]

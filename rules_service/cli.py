@@ -1,0 +1,269 @@
+"""The command line. Every command takes `--json`; exit 0 fine, 1 findings, 2 usage."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from rules_service import __version__
+from rules_service.clock import utc_now
+from rules_service.errors import InvalidRuleset, ServiceError
+from rules_service.settings import SettingError, Settings, read_settings
+
+# Rooms that take time to import are imported by the commands that need them.
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def _json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def _say(as_json: bool, data: dict[str, Any], *lines: str) -> None:
+    if as_json:
+        click.echo(json.dumps(data, ensure_ascii=False))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+def _fail(as_json: bool, code: str, detail: str, **more: Any) -> NoReturn:
+    if as_json:
+        click.echo(json.dumps({"ok": False, "code": code, "detail": detail, **more}, ensure_ascii=False))
+    else:
+        for problem in more.get("problems", ()):
+            click.echo(problem)
+        click.echo(f"rules-service: {detail}", err=True)
+    sys.exit(1)
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _store(settings: Settings) -> Any:
+    from rules_service.store import Store  # noqa: PLC0415
+
+    return Store(settings.database)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rules-service")
+def main() -> None:
+    """Ticket lifecycle, service-level clocks and escalation rules beside the helpdesk you already have."""
+
+
+@main.command()
+def serve() -> None:
+    """Runs the API (settings: RULES_SERVICE_*)."""
+    from rules_service import logs, server  # noqa: PLC0415
+
+    settings = _settings()
+    logs.configure(settings.log)
+    _check_database(settings)
+    server.Server(settings).run()
+
+
+@main.command()
+def worker() -> None:
+    """Runs a worker: deadlines, queues, deliveries. Start as many as you like."""
+    from rules_service import logs  # noqa: PLC0415
+    from rules_service.worker import Worker  # noqa: PLC0415
+
+    settings = _settings()
+    logs.configure(settings.log)
+    _check_database(settings)
+    Worker(settings).run()
+
+
+@main.command()
+def up() -> None:
+    """Sets up what is missing, then runs API and worker until Ctrl-C."""
+    from rules_service import logs, supervise  # noqa: PLC0415
+
+    settings = _settings()
+    logs.configure(settings.log)
+    try:
+        prepared = supervise.prepare(settings)
+    except InvalidRuleset as error:
+        _fail(False, error.code, f"{error.detail}; nothing was started", problems=error.data["problems"])
+    except (ServiceError, OSError) as error:
+        _fail(False, "not_started", str(error))
+    for line in prepared.lines:
+        click.echo(line)
+    sys.exit(supervise.run(settings))
+
+
+def _check_database(settings: Settings) -> None:
+    store = _store(settings)
+    try:
+        store.check_ready()
+    except ServiceError as error:
+        _fail(False, error.code, error.detail)
+    finally:
+        store.close()
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@_json_option
+def check(folder: Path, as_json: bool) -> None:
+    """Checks a ruleset's folder: prints every problem as file:line:col: message (kind)."""
+    from rules_service.decide import load_ruleset  # noqa: PLC0415
+    from rules_service.ruleset import read_folder  # noqa: PLC0415
+
+    ruleset, problems = load_ruleset(read_folder(folder))
+    if ruleset is None:
+        listed = [str(problem) for problem in problems]
+        _fail(as_json, "invalid_ruleset", f"{len(listed)} problem{'s' if len(listed) != 1 else ''}", problems=listed)
+    count = len(ruleset.rules.rules)
+    _say(as_json, {"ok": True, "hash": ruleset.hash, "rules": count}, f"{folder}: {count} rules, no problem", ruleset.hash)
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@_json_option
+def publish(folder: Path, as_json: bool) -> None:
+    """Puts a ruleset live in every process; a broken one leaves the active one as it is."""
+    from rules_service.ruleset import read_folder  # noqa: PLC0415
+    from rules_service.service.publish import publish as publish_files  # noqa: PLC0415
+
+    store = _store(_settings())
+    try:
+        done = publish_files(store, read_folder(folder), utc_now(), by="command line")
+    except ServiceError as error:
+        _fail(as_json, error.code, error.detail, **error.data)
+    finally:
+        store.close()
+    words = "is live" if done.changed else "was live already"
+    _say(as_json, {"ok": True, "hash": done.hash, "changed": done.changed}, f"{done.hash} {words}")
+
+
+@main.command()
+@click.argument("ruleset_hash", metavar="HASH")
+@_json_option
+def rollback(ruleset_hash: str, as_json: bool) -> None:
+    """Puts a stored ruleset live again; the hash may be shortened."""
+    from rules_service.service.publish import rollback as roll_back  # noqa: PLC0415
+
+    store = _store(_settings())
+    try:
+        done = roll_back(store, ruleset_hash, utc_now(), by="command line")
+    except ServiceError as error:
+        _fail(as_json, error.code, error.detail, **error.data)
+    finally:
+        store.close()
+    _say(as_json, {"ok": True, "hash": done.hash, "changed": done.changed}, f"{done.hash} is live")
+
+
+@main.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command()
+@_json_option
+def upgrade(as_json: bool) -> None:
+    """Creates or updates the tables."""
+    store = _store(_settings())
+    try:
+        applied = store.upgrade()
+    finally:
+        store.close()
+    _say(as_json, {"ok": True, "applied": applied}, *(applied or ["nothing to do"]))
+
+
+@main.group()
+def keys() -> None:
+    """API keys."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, help="May be given several times; all scopes, if left out.")
+@click.option("--user", "user_id", default=None, help="The key acts as this user only.")
+@click.option("--role", default=None, help="The user's role; needed with --user.")
+@_json_option
+def create_key(name: str, scopes: tuple[str, ...], user_id: str | None, role: str | None, as_json: bool) -> None:
+    """Makes a key and prints it; it cannot be shown again."""
+    from rules_service.problems import hint  # noqa: PLC0415
+    from rules_service.service.keys import SCOPES  # noqa: PLC0415
+    from rules_service.service.keys import create_key as make  # noqa: PLC0415
+    from rules_service.tickets import STAFF_ROLES  # noqa: PLC0415
+
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise click.UsageError(f'unknown scope "{scope}"{hint(scope, SCOPES)}')
+    if (user_id is None) != (role is None) or (role is not None and role not in STAFF_ROLES):
+        raise click.UsageError(f"--user and --role go together; a role is one of {', '.join(STAFF_ROLES)}")
+    store = _store(_settings())
+    try:
+        key = make(
+            store, utc_now(), name=name, scopes=list(scopes or SCOPES), role=role or "integration", user_id=user_id
+        )
+    finally:
+        store.close()
+    _say(as_json, {"ok": True, "key": key}, key)
+
+
+@keys.command("list")
+@_json_option
+def list_keys(as_json: bool) -> None:
+    """Lists the keys in use; never their secrets."""
+    from rules_service.store import api_keys  # noqa: PLC0415
+
+    store = _store(_settings())
+    with store.connection():
+        rows = api_keys.listed(store)
+    store.close()
+    found = [
+        {"id": row[0], "name": row[1], "role": row[2], "scopes": json.loads(row[3]), "user": row[4]} for row in rows
+    ]
+    _say(as_json, {"ok": True, "keys": found}, *(f"{key['id']}  {key['name']}  {', '.join(key['scopes'])}" for key in found))
+
+
+@keys.command("disable")
+@click.argument("key_id")
+@_json_option
+def disable_key(key_id: str, as_json: bool) -> None:
+    """Ends a key, by its id."""
+    from rules_service.store import api_keys  # noqa: PLC0415
+
+    store = _store(_settings())
+    try:
+        done = store.transact(lambda: api_keys.disable(store, key_id, utc_now()))
+    finally:
+        store.close()
+    if not done:
+        _fail(as_json, "unknown_key", f'no key in use has the id "{key_id}"')
+    _say(as_json, {"ok": True}, f"{key_id} is disabled")
+
+
+@main.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """Checks everything that the service needs, and says what to do about what is missing."""
+    from rules_service import diagnosis  # noqa: PLC0415
+
+    findings = diagnosis.examine(_settings())
+    ok = all(finding.ok for finding in findings if finding.needed)
+    _say(
+        as_json,
+        {"ok": ok, "checks": [{"name": f.name, "ok": f.ok, "needed": f.needed, "detail": f.detail} for f in findings]},
+        *(f"{'ok  ' if f.ok else 'FAIL' if f.needed else 'warn'}  {f.name}: {f.detail}" for f in findings),
+    )
+    sys.exit(0 if ok else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The pure core: no database, no clock, no network. What an event does, and why."""
+
+from rules_service.decide.attributes import ATTRIBUTES, DECLARED, GATHERED, Facts, row_of
+from rules_service.decide.deadlines import due_event, next_due_at
+from rules_service.decide.decide import decide, evolve
+from rules_service.decide.draft import described
+from rules_service.decide.firing import Brakes
+from rules_service.decide.loading import load_ruleset
+from rules_service.decide.moves import EVENT_OF, move_of
+from rules_service.decide.run import EmptyWorld, World, run
+
+__all__ = [
+    "ATTRIBUTES",
+    "DECLARED",
+    "EVENT_OF",
+    "GATHERED",
+    "Brakes",
+    "EmptyWorld",
+    "Facts",
+    "World",
+    "decide",
+    "described",
+    "due_event",
+    "evolve",
+    "load_ruleset",
+    "move_of",
+    "next_due_at",
+    "row_of",
+    "run",
+]

@@ -1,0 +1,105 @@
+"""When time alone next changes something about a ticket, and the event that this instant becomes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from rules_service.clocks import next_change_at, next_warning_pct
+from rules_service.decide.attributes import Facts, crossings, row_of
+from rules_service.decide.firing import limit_ends_at, next_repeat_at
+from rules_service.rules import Rule, atoms_of, attributes_of
+from rules_service.ruleset import Ruleset
+from rules_service.tickets import SYSTEM, Event, RuleMemory, Snapshot
+
+#: One thing that time brings: when, the type of its event, and its data.
+Due = tuple[dt.datetime, str, dict[str, object]]
+
+
+def next_due_at(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> dt.datetime | None:
+    """The earliest instant at which time alone changes anything about the ticket; None when it never does.
+
+    That is where a clock warns or breaches, a step of an escalation ends, a repeat or limit of a rule ends, or the
+    conditions of a rule without `on:` change their truth. An instant that has passed is still due.
+    """
+    return min((at for at, _, _ in _dues(ruleset, snapshot, now)), default=None)
+
+
+def due_event(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Event | None:
+    """The event of the earliest deadline that is due at `now`, with the deadline as its time; None when none is."""
+    due = min(_dues(ruleset, snapshot, now), key=lambda found: found[0], default=None)
+    ticket = snapshot.ticket
+    if due is None or ticket is None or due[0] > now:
+        return None
+    at, kind, data = due
+    name = data.get("clock") or data.get("rule") or "escalation"
+    return Event(
+        id=f"due:{ticket.id}:{kind}:{name}:{at.isoformat()}",
+        type=kind,
+        at=at,
+        ticket_id=ticket.id,
+        actor=SYSTEM,
+        data=data,
+        cause="deadline",
+    )
+
+
+def _dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterator[Due]:
+    ticket = snapshot.ticket
+    if ticket is None or not ticket.live:
+        return
+    for clock in snapshot.clocks:
+        at = next_change_at(clock, ruleset.hours(clock.calendar))
+        if at is not None:
+            pct = next_warning_pct(clock)
+            if pct is None:
+                yield at, "clock.breached", {"clock": clock.name, "target_s": clock.target_s}
+            else:
+                yield at, "clock.warned", {"clock": clock.name, "pct": pct}
+    escalation = snapshot.escalation
+    if escalation is not None:
+        if escalation.step_due_at is not None:
+            yield escalation.step_due_at, "escalation.step_due", {"step": escalation.step + 1}
+        if escalation.overdue_at is not None:
+            yield escalation.overdue_at, "escalation.overdue", {"escalation_id": escalation.id}
+    yield from _rule_dues(ruleset, snapshot, now)
+
+
+def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterator[Due]:
+    ticket = snapshot.ticket
+    assert ticket is not None
+    judged_at = snapshot.judged_at or now
+    event = Event(id="", type="timer.due", at=now, ticket_id=ticket.id, actor=SYSTEM)
+
+    def holds_at(rule: Rule, at: dt.datetime) -> bool:
+        facts = Facts(ruleset=ruleset, snapshot=snapshot, ticket=ticket, event=event, now=at)
+        return ruleset.rules.holds[rule.id](row_of(facts, attributes_of(rule.when)))
+
+    for rule in ruleset.rules.edge_rules:
+        memory = snapshot.memory.get(rule.id)
+        if memory is not None and memory.spent and (repeat_at := next_repeat_at(rule, memory)) is not None:
+            yield repeat_at, "timer.due", {"rule": rule.id, "why": "repeat"}
+        if memory is not None and not memory.spent and rule.limit is not None:
+            yield from _limit_due(rule, memory, snapshot, judged_at)
+        if rule.id not in ruleset.timed_rules:
+            continue
+        facts = Facts(ruleset=ruleset, snapshot=snapshot, ticket=ticket, event=event, now=judged_at)
+        instants = {at for atom in atoms_of(rule.when) for at in crossings(facts, atom.attribute, atom.value)}
+        held = None
+        for at in sorted(instants):
+            if at <= judged_at:
+                continue
+            if held is None:
+                held = holds_at(rule, judged_at)
+            if holds_at(rule, at) != held:
+                yield at, "timer.due", {"rule": rule.id, "why": "no longer holds" if held else "holds"}
+                break
+
+
+def _limit_due(rule: Rule, memory: RuleMemory, snapshot: Snapshot, judged_at: dt.datetime) -> Iterator[Due]:
+    """The end of a limit that may hold back a rule whose conditions are true."""
+    assert rule.limit is not None
+    assert snapshot.ticket is not None
+    ends_at = limit_ends_at(rule.limit, memory, snapshot.ticket.stint_number, judged_at)
+    if ends_at is not None and ends_at.year < dt.MAXYEAR:
+        yield ends_at, "timer.due", {"rule": rule.id, "why": "limit"}

@@ -1,0 +1,175 @@
+"""The ladder of an escalation: opened, climbed, acknowledged, closed. It never changes state or owner by itself.
+
+Source: R1.8-21, R2.9-15, R2.19, R2.29, R4.11.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+from rules_service.decide.draft import Draft
+from rules_service.ruleset import Ruleset
+from rules_service.teams import EscalationPolicy, Step
+from rules_service.tickets import SYSTEM, Escalation, Reason, Ticket
+
+#: Acts by which a target takes an escalation up.
+_ACTS = (
+    "ticket.opened", "ticket.assigned", "ticket.reassigned", "ticket.transferred", "ticket.closed", "ticket.updated",
+    "message.sent", "note.added", "escalation.acknowledged",
+)  # fmt: skip
+
+DEFAULT_POLICY = EscalationPolicy(name="supervisor", steps=(Step(party="supervisor"),))
+
+
+def move_escalation(draft: Draft) -> None:
+    """Brings the escalation in line with the event."""
+    kind = draft.event.type
+    if kind == "ticket.escalated" and draft.outcome != "refused":
+        _open(draft)
+    elif draft.escalation is None:
+        return
+    elif not draft.ticket.live or draft.ticket.closed_at is not None or kind == "escalation.closed":
+        draft.escalation = None
+    elif kind == "escalation.step_due":
+        _climb(draft)
+    elif kind == "escalation.overdue":
+        draft.escalation = replace(draft.escalation, overdue_at=None)
+        text = f"Escalation of ticket {draft.ticket.id} is open longer than its policy allows"
+        draft.act("alert", "escalation", to=["supervisor", "management"], severity="critical", text=text)
+    elif kind == "sla.corrected" and draft.escalation.reasons == (_breach(draft.event.data.get("clock")),):
+        draft.escalation = None
+        draft.marks.append("escalation_closed")
+    elif kind in _ACTS and draft.escalation.acknowledged_at is None and _is_target(draft):
+        draft.escalation = replace(
+            draft.escalation, acknowledged_at=draft.at, acknowledged_by=draft.actor.id, step_due_at=None
+        )
+        draft.marks.append("escalation_acknowledged")
+
+
+def targets_of(ruleset: Ruleset, ticket: Ticket, step: Step) -> tuple[str, ...]:
+    """The users whom a step asks, online or not, in file order; none where nobody fits."""
+    users = ruleset.roster.users.values()
+    desk = ruleset.roster.desks.get(ticket.desk)
+    if step.user is not None:
+        return (step.user,)
+    if step.group is not None:
+        return tuple(user.id for user in users if user.group == step.group)
+    if step.level is not None:
+        holder = ruleset.roster.users.get(ticket.assignee or ticket.last_assignee or "")
+        level = (holder.level if holder else 0) + 1 if step.level == "next" else step.level
+        return tuple(user.id for user in users if user.group == ticket.group and user.level == level)
+    if step.party == "supervisor":
+        group = ruleset.roster.groups.get(ticket.group or "")
+        named = (desk.supervisor,) if desk else ()
+        return tuple(dict.fromkeys((*named, *(group.supervisors if group else ()))))
+    return tuple(user.id for user in users if user.role == step.party)
+
+
+def _breach(clock: object) -> str:
+    return f"clock {clock}"
+
+
+def _is_target(draft: Draft) -> bool:
+    assert draft.escalation is not None
+    return draft.actor.id in draft.escalation.targets or draft.event.type == "escalation.acknowledged"
+
+
+def _policy(draft: Draft, name: str | None) -> EscalationPolicy:
+    ruleset = draft.ruleset
+    group = ruleset.roster.groups.get(draft.ticket.group or "")
+    found = ruleset.escalation_policies.get(name or (group.escalation if group else None) or "")
+    return found or DEFAULT_POLICY
+
+
+def _open(draft: Draft) -> None:
+    """Opens the ladder, or adds a reason to the open one, which may only jump to a higher step."""
+    data = draft.event.data
+    reason = str(data.get("reason") or f"{draft.actor.role} {draft.actor.id or ''}".strip())
+    start = max(0, int(data.get("start_at") or 1) - 1)
+    if draft.escalation is not None:
+        draft.escalation = replace(draft.escalation, reasons=(*draft.escalation.reasons, reason))
+        if start > draft.escalation.step:
+            _stand_on(draft, _policy(draft, draft.escalation.policy), start, draft.escalation.round)
+        return
+    policy = _policy(draft, data.get("policy"))
+    followers = [found for found in (draft.actor.id, draft.ticket.assignee) if found]
+    overdue_at = draft.now + dt.timedelta(seconds=policy.close_within_s) if policy.close_within_s else None
+    draft.escalation = Escalation(
+        id=f"{draft.event.id}",
+        policy=policy.name,
+        reasons=(reason,),
+        summary=str(data.get("summary") or ""),
+        opened_at=draft.now,
+        opened_by=draft.actor.id,
+        followers=tuple(dict.fromkeys(followers)),
+        overdue_at=overdue_at,
+    )
+    _stand_on(draft, policy, min(start, len(policy.steps) - 1), 0)
+
+
+def _climb(draft: Draft) -> None:
+    assert draft.escalation is not None
+    policy = _policy(draft, draft.escalation.policy)
+    step, round_ = draft.escalation.step + 1, draft.escalation.round
+    if step >= len(policy.steps):
+        step, round_ = 0, round_ + 1
+    if round_ > policy.repeat:
+        draft.escalation = replace(draft.escalation, step_due_at=None)
+        draft.reasons.append(Reason(code="ladder_ended", text="nobody acted on any step of the escalation"))
+        return
+    _stand_on(draft, policy, step, round_)
+
+
+def _stand_on(draft: Draft, policy: EscalationPolicy, index: int, round_: int) -> None:
+    """Involves the targets of a step; a step without anybody is passed over, with an alert."""
+    assert draft.escalation is not None
+    for number in range(index, len(policy.steps)):
+        step = policy.steps[number]
+        targets = targets_of(draft.ruleset, draft.ticket, step)
+        if targets or step.group is not None:
+            break
+        draft.marks.append("escalation_step_skipped")
+        text = f"Escalation of ticket {draft.ticket.id}: nobody to ask at step {number + 1} ({step})"
+        draft.act("alert", "escalation", to=["supervisor"], severity="warning", text=text)
+    else:
+        draft.escalation = replace(draft.escalation, step=len(policy.steps) - 1, round=round_, step_due_at=None)
+        return
+    due_at = draft.now + dt.timedelta(seconds=step.ack_within_s) if step.ack_within_s else None
+    draft.escalation = replace(
+        draft.escalation,
+        step=number,
+        round=round_,
+        targets=tuple(dict.fromkeys((*draft.escalation.targets, *targets))),
+        step_due_at=None if draft.escalation.acknowledged_at else due_at,
+    )
+    _involve(draft, step, targets)
+
+
+def _involve(draft: Draft, step: Step, targets: tuple[str, ...]) -> None:
+    escalation, ticket = draft.escalation, draft.ticket
+    assert escalation is not None
+    parties = [*targets, *(name for name in escalation.followers if name not in targets)]
+    draft.act(
+        "escalate",
+        draft.event.cause or "request",
+        escalation_id=escalation.id,
+        policy=escalation.policy,
+        step=escalation.step + 1,
+        to=str(step),
+        targets=list(targets),
+        parties=[*parties, *step.notify],
+        reason=escalation.reasons[-1],
+        summary=escalation.summary,
+        context={
+            "subject": ticket.subject, "status": ticket.status, "priority": ticket.priority, "channel": ticket.channel,
+            "assignee": ticket.assignee, "tags": sorted(ticket.tags), "transfers": ticket.transfers_count,
+            "customer": {"id": ticket.customer_id, "name": ticket.customer_name, "tier": ticket.customer_tier},
+        },
+    )  # fmt: skip
+    if not step.hand_over:
+        return
+    if step.group is not None:
+        draft.follow("ticket.transferred", {"group": step.group}, cause="escalation", actor=SYSTEM, request=True)
+    elif targets:
+        draft.follow("ticket.assigned", {"wanted": {"users": targets}}, cause="escalation", actor=SYSTEM, request=True)

@@ -1,0 +1,327 @@
+"""Which rules fire at an event, what holds others back, and what their actions become."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rules_service.decide.attributes import CUSTOM, Facts, row_of
+from rules_service.decide.draft import Draft
+from rules_service.messages import render
+from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Rule, Row, attributes_of
+from rules_service.tickets import SYSTEM, Event, Firing, RuleMemory, Snapshot
+
+_HOUR = dt.timedelta(hours=1)
+_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brakes:
+    """Limits against loops through the world outside."""
+
+    replies_an_hour: int = 10
+    firings_a_day: int = 100
+
+
+@dataclass(slots=True)
+class Chain:
+    """What the events of one chain share: who fired already, and whether a `stop` was met."""
+
+    fired: set[str]
+    #: (order, id) of the rule that said `stop`; rules after it are held back.
+    stopped_by: Rule | None = None
+
+
+def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
+    """Judges every rule that the event concerns on one row, and lets those that may act."""
+    if not draft.ticket.live or draft.event.type == "ticket.imported":
+        _prime(draft)
+        return
+    irregular = draft.outcome == "irregular"
+    part = draft.ruleset.rules.part(draft.event.type, irregular=irregular)
+    snapshot = _after(draft)
+    facts = Facts(
+        ruleset=draft.ruleset, snapshot=snapshot, ticket=draft.ticket, event=replace(draft.event, actor=draft.actor),
+        now=draft.now, irregular=irregular,
+    )  # fmt: skip
+    row = row_of(facts, part.needs)
+    draft.row = row
+    matching = part.matcher.matching(row)
+    holding = {part.rules[index].id for index in matching}
+    memory = _rearmed(draft, holding)
+    used: set[str] = set()
+    for index in matching:
+        rule = part.rules[index]
+        remembered = memory.get(rule.id) or RuleMemory(when_hash=rule.when_hash)
+        if not rule.on and remembered.spent and not repeat_is_due(rule, remembered, draft.now):
+            continue
+        because = {name: _plain(row.get(name)) for name in sorted(attributes_of(rule.when))}
+        held_back = _held_back(draft, rule, remembered, chain, brakes)
+        if held_back is not None:
+            draft.firings.append(Firing(rule_id=rule.id, outcome="held_back", reason=held_back, because=because))
+            continue
+        memory[rule.id] = _fired(remembered, rule, draft)
+        chain.fired.add(rule.id)
+        draft.firings_at = (*(at for at in draft.firings_at if draft.now - at < _DAY), draft.now)
+        notes = () if rule.mode == "shadow" else _act(draft, rule, facts, used, brakes)
+        outcome = "shadow" if rule.mode == "shadow" else "fired"
+        reason = f"{draft.event.type}" if rule.on else "its conditions became true"
+        draft.firings.append(
+            Firing(rule_id=rule.id, outcome=outcome, reason=reason, because=because, notes=tuple(notes))  # type: ignore[arg-type]
+        )
+        if rule.stop and chain.stopped_by is None and rule.mode != "shadow":
+            chain.stopped_by = rule
+    draft.memory = memory
+
+
+def repeat_is_due(rule: Rule, memory: RuleMemory, now: dt.datetime) -> bool:
+    """Whether a rule that fired already fires again, its conditions having stayed true."""
+    due = next_repeat_at(rule, memory)
+    return due is not None and due <= now
+
+
+def next_repeat_at(rule: Rule, memory: RuleMemory) -> dt.datetime | None:
+    """When a rule that fired fires again if its conditions stay true; None when it does not."""
+    repeat = rule.repeat
+    if repeat is None or not memory.fired_at or (repeat.at_most is not None and memory.fired_count >= repeat.at_most):
+        return None
+    return memory.fired_at[-1] + dt.timedelta(seconds=repeat.every_s)
+
+
+def limit_ends_at(limit: Limit, memory: RuleMemory, stint_number: int, now: dt.datetime) -> dt.datetime | None:
+    """None while the limit allows a firing; else when it next does, `datetime.max` for a limit that time does not end."""
+    never = dt.datetime.max.replace(tzinfo=dt.UTC)
+    if limit.scope == "ticket":
+        return never if memory.total_count >= limit.count else None
+    if limit.scope == "stint":
+        count = memory.stint_count if memory.stint_number == stint_number else 0
+        return never if count >= limit.count else None
+    assert limit.within_s is not None
+    window = dt.timedelta(seconds=limit.within_s)
+    recent = [at for at in memory.fired_at if now - at < window]
+    return recent[-limit.count] + window if len(recent) >= limit.count else None
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+def _after(draft: Draft) -> Snapshot:
+    return replace(
+        draft.before,
+        ticket=draft.ticket,
+        stint=draft.stint,
+        clocks=tuple(draft.clocks.values()),
+        escalation=draft.escalation,
+    )
+
+
+def _prime(draft: Draft) -> None:
+    """Rules that hold already are taken as spent: what stood before it was known to us does not fire."""
+    if not draft.ticket.live:
+        return
+    memory = prime(draft.ruleset, replace(_after(draft), memory={}), draft.event, draft.now)
+    draft.memory = {**draft.memory, **memory}
+
+
+def prime(ruleset: Any, snapshot: Snapshot, event: Event, now: dt.datetime) -> dict[str, RuleMemory]:
+    """The memory of rules that are new to this ticket: spent where they hold on the ticket as it stands.
+
+    Rules that say `catch_up: true` stay armed.
+    """
+    ticket = snapshot.ticket
+    assert ticket is not None
+    new = [
+        rule
+        for rule in ruleset.rules.edge_rules
+        if rule.id not in snapshot.memory or snapshot.memory[rule.id].when_hash != rule.when_hash
+    ]
+    if not new:
+        return {}
+    names = frozenset[str]().union(*(attributes_of(rule.when) for rule in new))
+    row = row_of(Facts(ruleset=ruleset, snapshot=snapshot, ticket=ticket, event=event, now=now), names)
+    return {
+        rule.id: RuleMemory(when_hash=rule.when_hash, spent=True)
+        for rule in new
+        if not rule.catch_up and ruleset.rules.holds[rule.id](row)
+    }
+
+
+def _rearmed(draft: Draft, holding: set[str]) -> dict[str, RuleMemory]:
+    """The memory with every rule armed again whose conditions are no longer true, or that has other conditions now."""
+    memory = {}
+    for rule_id, remembered in draft.memory.items():
+        rule = draft.ruleset.rules.by_id.get(rule_id)
+        if rule is None or rule.when_hash != remembered.when_hash:
+            continue
+        if not rule.on and remembered.spent and rule_id not in holding:
+            remembered = replace(remembered, spent=False, fired_count=0)  # noqa: PLW2901  the next state of the same
+            if rule.limit is None and not remembered.fired_at:
+                continue
+        memory[rule_id] = remembered
+    return memory
+
+
+def _fired(remembered: RuleMemory, rule: Rule, draft: Draft) -> RuleMemory:
+    keep = rule.limit.count if rule.limit else 1
+    same_stint = remembered.stint_number == draft.ticket.stint_number
+    return replace(
+        remembered,
+        spent=not rule.on,
+        fired_count=remembered.fired_count + 1,
+        fired_at=(*remembered.fired_at, draft.now)[-keep:] if rule.limit or rule.repeat else (),
+        stint_number=draft.ticket.stint_number,
+        stint_count=(remembered.stint_count if same_stint else 0) + 1,
+        total_count=remembered.total_count + 1,
+    )
+
+
+def _held_back(draft: Draft, rule: Rule, remembered: RuleMemory, chain: Chain, brakes: Brakes) -> str | None:
+    """Why the rule does not act although its conditions hold; it stays armed."""
+    if chain.stopped_by is not None and chain.stopped_by is not rule:
+        return f'the rule "{chain.stopped_by.id}" said stop'
+    if rule.id in chain.fired:
+        return "it fired already in this chain of events"
+    if draft.event.data.get("automated") is True and not rule.automated:
+        return "the event is by a machine"
+    if rule.limit is not None:
+        ends_at = limit_ends_at(rule.limit, remembered, draft.ticket.stint_number, draft.now)
+        if ends_at is not None:
+            scope = rule.limit.scope if rule.limit.within_s is None else f"{rule.limit.within_s} s"
+            return f"its limit of {rule.limit.count} per {scope} is reached"
+    recent = sum(1 for at in draft.firings_at if draft.now - at < _DAY)
+    if recent >= brakes.firings_a_day:
+        return f"{recent} rules fired on this ticket within a day"
+    return None
+
+
+# --- actions ---------------------------------------------------------------------------------------------------------
+
+
+def _act(draft: Draft, rule: Rule, facts: Facts, used: set[str], brakes: Brakes) -> list[str]:
+    """Turns the rule's actions into follow-up events and messages; says which were not carried out, and why."""
+    notes = []
+    for spec in rule.then:
+        slot = _slot(spec)
+        if slot is not None and slot in used:
+            notes.append(f"{spec.type}: superseded by an earlier rule")
+            continue
+        if slot is not None:
+            used.add(slot)
+        note = _carry_out(draft, rule, spec, facts, brakes)
+        if note is not None:
+            notes.append(f"{spec.type}: {note}")
+    return notes
+
+
+def _slot(spec: ActionSpec) -> str | None:
+    """What only one rule of a generation may set: the place of the ticket, and each field."""
+    if spec.type in PLACEMENTS:
+        return "placement"
+    if spec.type == "set_priority" and "to" in spec.data:
+        return "priority"
+    return None
+
+
+def _carry_out(draft: Draft, rule: Rule, spec: ActionSpec, facts: Facts, brakes: Brakes) -> str | None:
+    cause = f"rule:{rule.id}"
+    data = spec.data
+
+    def ask(kind: str, asked: Mapping[str, Any]) -> None:
+        draft.follow(kind, asked, cause=cause, actor=SYSTEM, request=True)
+
+    match spec.type:
+        case "set_priority":
+            ask("ticket.updated", {"priority": data["to"]} if "to" in data else {"priority_at_least": data["at_least"]})
+        case "add_tags" | "remove_tags":
+            ask("ticket.updated", {spec.type: list(data["tags"])})
+        case "set":
+            custom = {key.removeprefix("custom."): value for key, value in data.items() if key.startswith("custom.")}
+            asked: dict[str, Any] = {"custom": custom} if custom else {}
+            if "customer.tier" in data:
+                asked["customer"] = {"tier": data["customer.tier"]}
+            ask("ticket.updated", asked)
+        case "reassign":
+            ask("ticket.assigned", {"wanted": dict(data)})
+        case "transfer":
+            ask("ticket.transferred", dict(data))
+        case "escalate":
+            asked = {"summary": _text(draft, data["summary"], facts), "reason": f"rule {rule.id}"}
+            ask("ticket.escalated", {**asked, **{key: data[key] for key in ("policy", "start_at") if key in data}})
+        case "close" | "reopen":
+            ask("ticket.closed" if spec.type == "close" else "ticket.reopened", {})
+        case "call":
+            draft.act("call", cause, **data)
+        case _:
+            return _say(draft, rule, spec, facts, brakes)
+    return None
+
+
+def _say(draft: Draft, rule: Rule, spec: ActionSpec, facts: Facts, brakes: Brakes) -> str | None:
+    """reply, note, alert, request_feedback: a text that goes out."""
+    if spec.type in ("reply", "request_feedback"):
+        draft.replies_at = tuple(at for at in draft.replies_at if draft.now - at < _HOUR)
+        if len(draft.replies_at) >= brakes.replies_an_hour:
+            return f"{len(draft.replies_at)} replies were sent within an hour"
+        draft.replies_at = (*draft.replies_at, draft.now)
+    said: dict[str, Any] = {key: spec.data[key] for key in ("to", "severity", "template") if key in spec.data}
+    if "template" in said:
+        template = draft.ruleset.templates[said["template"]]
+        said["text"] = render(template, values(facts), draft.ticket.customer_language)
+    else:
+        said["text"] = _text(draft, spec.data["text"], facts)
+    draft.act(spec.type, f"rule:{rule.id}", **said)
+    return None
+
+
+def _text(draft: Draft, source: str, facts: Facts) -> str:
+    template = draft.ruleset.texts.get(source)
+    return source if template is None else render(template, values(facts))
+
+
+def values(facts: Facts) -> dict[str, Any]:
+    """What a template may name: the attributes, nested by their dots, with durations and instants as people write them."""
+    from rules_service.decide.attributes import ATTRIBUTES  # noqa: PLC0415  the table is large; only messages need it whole
+
+    found: dict[str, Any] = {}
+    names = [*ATTRIBUTES, *(f"{CUSTOM}{name}" for name in facts.ticket.custom)]
+    for name, value in row_of(facts, names).items():
+        attribute = facts.ruleset.rules.vocabulary.attributes.get(name)
+        if attribute is None:
+            continue
+        here = found
+        *path, last = name.split(".")
+        for step in path:
+            here = here.setdefault(step, {})
+        here[last] = _spoken(value, attribute.unit)
+    ticket = facts.ticket
+    found["ticket"]["id"] = ticket.id
+    found.setdefault("customer", {})["name"] = ticket.customer_name
+    person = facts.ruleset.roster.users.get(ticket.assignee or "")
+    found["assignee"] = {"id": ticket.assignee, "name": person.name if person else None}
+    found["eta"] = _eta(facts)
+    return found
+
+
+def _eta(facts: Facts) -> str | None:
+    """The estimated time to a resolution: the target of the resolution clock. Source: R3.37."""
+    clock = next((clock for clock in facts.snapshot.clocks if clock.name == "resolution"), None)
+    return _spoken(clock.target_s, "s") if clock else None
+
+
+def _spoken(value: Any, unit: str | None) -> Any:
+    from rules_service.durations import format_duration  # noqa: PLC0415  beside its only use
+
+    if unit == "s" and isinstance(value, int | float):
+        return format_duration(value)
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value if not isinstance(value, str) else value[:200]
+
+
+__all__ = ["IRREGULAR", "Brakes", "Chain", "Row", "fire_rules", "limit_ends_at", "next_repeat_at", "prime", "values"]

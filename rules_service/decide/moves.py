@@ -1,0 +1,426 @@
+"""What an event does to its ticket: the trigger it becomes, and the fields and the stint that change with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rules_service.decide.draft import Draft, described
+from rules_service.machines import TRIGGERS, Move, Refused
+from rules_service.ruleset import Ruleset
+from rules_service.tickets import PRIORITIES, SYSTEM, Actor, Event, Person, Reason, Snapshot, Stint, Ticket
+
+#: Events that are the trigger of their name.
+TRIGGER_OF: Mapping[str, str] = {
+    "ticket.opened": "open",
+    "ticket.transferred": "transfer",
+    "ticket.reassigned": "reassign",
+    "ticket.escalated": "escalate",
+    "ticket.closed": "close",
+    "ticket.reopened": "reopen",
+    "ticket.released": "release",
+}
+
+#: The other way round, for requests: trigger -> type of the event that records it.
+EVENT_OF: Mapping[str, str] = {trigger: kind for kind, trigger in TRIGGER_OF.items()} | {
+    "assign": "ticket.assigned",
+    "respond": "message.sent",
+}
+
+#: Triggers that an unnamed actor is taken to be the assignee for.
+_BY_ASSIGNEE = ("ticket.opened", "message.sent", "ticket.closed")
+
+#: Fields that `ticket.updated` sets, with the ticket's name for them.
+_FIELDS: Mapping[str, str] = {"subject": "subject", "priority": "priority", "channel": "channel"}
+_CUSTOMER_FIELDS = ("id", "name", "tier", "lifetime_value", "language")
+
+
+def actor_of(event: Event, ticket: Ticket | None, ruleset: Ruleset) -> Actor:
+    """Who did it. A role that is not given is the roster's; an unnamed actor is the assignee or the system."""
+    actor = event.actor
+    if actor is None and event.type in _BY_ASSIGNEE and ticket is not None and ticket.assignee is not None:
+        actor = Actor(id=ticket.assignee, role="")
+    if actor is None:
+        return Actor(role="customer") if event.type in ("ticket.created", "message.received") else SYSTEM
+    if actor.role:
+        return actor
+    user = ruleset.roster.users.get(actor.id or "")
+    return replace(actor, role=user.role if user else "agent")
+
+
+def new_ticket(ruleset: Ruleset, event: Event, now: dt.datetime) -> Ticket:
+    """The ticket that `ticket.created` or `ticket.imported` makes known, in the lifecycle's initial status."""
+    data = event.data
+    at = min(event.at, now)
+    desk = ruleset.roster.desk_for(desk=data.get("desk"), group=data.get("group"), channel=data.get("channel"))
+    customer = data.get("customer") or {}
+    return Ticket(
+        id=event.ticket_id,
+        status=ruleset.lifecycle.initial,
+        priority=data.get("priority") or "medium",
+        channel=data.get("channel"),
+        group=ruleset.roster.desks[desk].group,
+        desk=desk,
+        tags=frozenset(data.get("tags") or ()),
+        subject=data.get("subject"),
+        custom=data.get("custom") or {},
+        source=event.source,
+        customer_id=customer.get("id"),
+        customer_name=customer.get("name"),
+        customer_tier=customer.get("tier"),
+        customer_lifetime_value=customer.get("lifetime_value"),
+        customer_language=customer.get("language"),
+        created_at=at,
+        status_since_at=at,
+        queued_at=at,
+        last_act_at=at,
+    )
+
+
+def move_of(
+    ruleset: Ruleset, snapshot: Snapshot, ticket: Ticket, actor: Actor, now: dt.datetime, event: Event | None
+) -> Move:
+    """What the guards look at when `actor` wants to move `ticket`; without an event, a query about what is possible."""
+
+    def person(user_id: str | None) -> Person | None:
+        return (snapshot.people.get(user_id) or described(ruleset, user_id)) if user_id else None
+
+    data = event.data if event is not None else {}
+    target = data.get("assignee")
+    holder = person(ticket.assignee)
+    group = ruleset.roster.groups.get(ticket.group or "")
+    followers = snapshot.escalation.followers if snapshot.escalation else ()
+    return Move(
+        ticket=ticket,
+        actor=actor,
+        now=now,
+        actor_person=person(actor.id),
+        target=person(target),
+        target_named=target is not None,
+        override=data.get("override") is True,
+        cause=event.cause if event is not None else None,
+        escalated_by_groups=frozenset(found.group for name in followers if (found := person(name)) and found.group),
+        assignee_group=holder.group if holder else None,
+        transfer_limit=group.transfer_limit if group else None,
+        reopen_within_s=ruleset.lifecycle.reopen_within_s,
+        data=data,
+    )
+
+
+def happen(draft: Draft) -> None:
+    """Carries the event over to the ticket."""
+    _HANDLERS.get(draft.event.type, _recorded)(draft)
+
+
+def trigger(draft: Draft, name: str) -> bool:
+    """Fires a trigger; True when the ticket moved.
+
+    A refused request changes nothing. A refused fact is followed all the same, and marked irregular. Source: facts and
+    requests, DESIGN section 3.
+    """
+    move = move_of(draft.ruleset, draft.before, draft.ticket, draft.actor, draft.now, draft.event)
+    lifecycle = draft.ruleset.lifecycle
+    outcome = lifecycle.fire(name, move)
+    if isinstance(outcome, Refused):
+        draft.reasons += outcome.reasons
+        if draft.event.request:
+            draft.outcome = "refused"
+            return False
+        draft.outcome = "irregular"
+        status = lifecycle.target_of(name, draft.ticket.status) or draft.ticket.status
+    else:
+        status = outcome.status
+        if outcome.moved and status == draft.ticket.status:
+            draft.set(status_since_at=draft.now)
+    if status != draft.ticket.status:
+        draft.set(status=status, status_since_at=draft.now)
+    return True
+
+
+# --- assignment ------------------------------------------------------------------------------------------------------
+
+
+def _end_stint(draft: Draft, by: str) -> None:
+    if draft.stint is not None:
+        draft.ended_stints.append(replace(draft.stint, ended_at=draft.now, ended_by=by))
+        draft.set(last_assignee=draft.stint.agent_id)
+        draft.stint = None
+
+
+def _begin_stint(draft: Draft, agent_id: str) -> None:
+    person = draft.person(agent_id)
+    over = person is not None and not person.has_free_slot and not draft.event.data.get("claimed")
+    draft.set(assignee=agent_id, queued_at=None, stint_number=draft.ticket.stint_number + 1)
+    draft.stint = Stint(
+        number=draft.ticket.stint_number,
+        agent_id=agent_id,
+        desk=draft.ticket.desk,
+        assigned_at=draft.at,
+        over_maximum=over,
+    )
+    if over:
+        draft.marks.append("over_maximum")
+
+
+def _to_queue(draft: Draft, by: str) -> None:
+    _end_stint(draft, by)
+    draft.set(assignee=None, queued_at=draft.at)
+
+
+def _assigned(draft: Draft) -> None:
+    """Nobody held it: assign. Another held it: reassign. To nobody: release. The same again: unchanged."""
+    agent_id = draft.event.data.get("assignee")
+    holder = draft.ticket.assignee
+    held = draft.stint is not None
+    if agent_id == holder and (held or agent_id is None):
+        draft.outcome = "unchanged"
+        return
+    if agent_id is None:
+        if trigger(draft, "release"):
+            _to_queue(draft, "release")
+            _tell(draft, "reassign", to=None, previous=holder)
+        return
+    name = "reassign" if held else "assign"
+    if trigger(draft, name):
+        _end_stint(draft, name)
+        _begin_stint(draft, agent_id)
+        _tell(draft, "reassign", to=agent_id, previous=holder)
+
+
+def _released(draft: Draft) -> None:
+    holder = draft.ticket.assignee
+    if holder is None and not draft.event.request:
+        draft.outcome = "unchanged"
+    elif trigger(draft, "release"):
+        _to_queue(draft, "release")
+        _tell(draft, "reassign", to=None, previous=holder)
+
+
+def _transferred(draft: Draft) -> None:
+    data, roster = draft.event.data, draft.ruleset.roster
+    if not (data.get("desk") in roster.desks or data.get("group") in roster.groups):
+        draft.outcome = "refused" if draft.event.request else "irregular"
+        text = "a transfer names a `group` or a `desk` of the ruleset"
+        draft.reasons.append(Reason(code="unknown_target", text=text))
+        return
+    desk = roster.desk_for(desk=data.get("desk"), group=data.get("group"), channel=draft.ticket.channel)
+    if desk == draft.ticket.desk and not draft.event.request:
+        draft.outcome = "unchanged"
+        return
+    holder, origin = draft.ticket.assignee, draft.ticket.desk
+    if trigger(draft, "transfer"):
+        draft.set(desk=desk, group=roster.desks[desk].group, transfers_count=draft.ticket.transfers_count + 1)
+        _to_queue(draft, "transfer")
+        _tell(draft, "transfer", group=draft.ticket.group, desk=desk, from_desk=origin, previous=holder)
+
+
+# --- the rest of the lifecycle ---------------------------------------------------------------------------------------
+
+
+def _opened(draft: Draft) -> None:
+    if draft.actor.id != draft.ticket.assignee and not draft.event.request:
+        draft.outcome = "recorded"
+    elif draft.stint is not None and draft.stint.opened_at is not None and not draft.event.request:
+        draft.outcome = "unchanged"
+    elif trigger(draft, "open") and draft.stint is not None:
+        draft.stint = replace(draft.stint, opened_at=draft.at)
+
+
+def _sent(draft: Draft) -> None:
+    """An answer by a person is a response; one by a machine is recorded only."""
+    if draft.event.data.get("automated") is True or draft.actor.role in ("system", "customer"):
+        draft.outcome = "recorded"
+        return
+    if trigger(draft, "respond"):
+        draft.set(waiting_since_at=None, last_sent_at=draft.at)
+        if draft.stint is not None and draft.stint.responded_at is None and draft.actor.id == draft.stint.agent_id:
+            draft.stint = replace(draft.stint, responded_at=draft.at)
+
+
+def _received(draft: Draft) -> None:
+    """The customer waits from the first message that nobody answered; on a closed ticket a message reopens it."""
+    ticket = draft.ticket
+    draft.set(waiting_since_at=ticket.waiting_since_at or draft.at, last_received_at=draft.at)
+    if ticket.closed_at is None:
+        return
+    move = move_of(draft.ruleset, draft.before, ticket, draft.actor, draft.now, None)
+    if isinstance(draft.ruleset.lifecycle.fire("reopen", move), Refused):
+        draft.outcome = "recorded"
+        draft.marks.append("after_close")
+        draft.set(waiting_since_at=None)
+    else:
+        draft.follow("ticket.reopened", {}, cause="message", actor=draft.actor, at=draft.at)
+
+
+def _closed(draft: Draft) -> None:
+    if draft.ticket.closed_at is not None and not draft.event.request:
+        draft.outcome = "unchanged"
+    elif trigger(draft, "close"):
+        _end_stint(draft, "close")
+        draft.set(closed_at=draft.at, queued_at=None, waiting_since_at=None)
+        _tell(draft, "close")
+
+
+def _reopened(draft: Draft) -> None:
+    if draft.ticket.closed_at is None and not draft.event.request:
+        draft.outcome = "unchanged"
+    elif trigger(draft, "reopen"):
+        _to_queue(draft, "reopen")
+        draft.set(closed_at=None, reopens_count=draft.ticket.reopens_count + 1)
+        _tell(draft, "reopen")
+
+
+def _escalated(draft: Draft) -> None:
+    # The ladder itself is climbed in `escalating`, once the trigger has passed.
+    trigger(draft, "escalate")
+
+
+def _created(draft: Draft) -> None:
+    """The first message, where there is one, follows as an event of its own; so does an assignee named at once."""
+    data = draft.event.data
+    if data.get("body"):
+        draft.follow(
+            "message.received",
+            {"text": "\n".join(part for part in (data.get("subject"), data.get("body")) if part), "first": True},
+            cause="ticket.created",
+            actor=draft.actor if draft.actor.role == "customer" else Actor(id=draft.ticket.customer_id, role="customer"),
+            at=draft.at,
+        )
+    if data.get("assignee"):
+        draft.follow("ticket.assigned", {"assignee": data["assignee"]}, cause=None, actor=None, at=draft.at)
+
+
+def _imported(draft: Draft) -> None:
+    """State, assignee and times as carried; clocks start at their true times."""
+    data, ticket = draft.event.data, draft.ticket
+    status = data.get("status") or ticket.status
+    if status not in draft.ruleset.lifecycle.states:
+        reason = f'unknown status "{status}"; accepted: {", ".join(draft.ruleset.lifecycle.states)}'
+        draft.reasons.append(Reason(code="unknown_status", text=reason))
+        status = draft.ruleset.lifecycle.initial
+    state = draft.ruleset.lifecycle.states[status]
+    draft.set(status=status, last_act_at=draft.now)
+    if state.clock == "stopped":
+        draft.set(closed_at=draft.now, queued_at=None, assignee=data.get("assignee"))
+    elif data.get("assignee"):
+        _begin_stint(draft, data["assignee"])
+        if not state.slot_held:
+            held = next(name for name, found in draft.ruleset.lifecycle.states.items() if found.slot_held)
+            draft.set(status=held)
+
+
+def _updated(draft: Draft) -> None:
+    """Assignee, desk and status become events of their own; other fields are set, and told when they were asked for."""
+    data, ticket = draft.event.data, draft.ticket
+    priority = data.get("priority_at_least")
+    if priority is not None and PRIORITIES.index(priority) > PRIORITIES.index(ticket.priority):
+        data = {**data, "priority": priority}
+    changed: dict[str, Any] = {
+        field: data[key] for key, field in _FIELDS.items() if data.get(key) is not None and data[key] != getattr(ticket, field)
+    }
+    customer = data.get("customer") or {}
+    for key in _CUSTOMER_FIELDS:
+        if key in customer and customer[key] != getattr(ticket, f"customer_{key}"):
+            changed[f"customer_{key}"] = customer[key]
+    tags = frozenset(data.get("tags", ticket.tags)) | frozenset(data.get("add_tags", ()))
+    tags -= frozenset(data.get("remove_tags", ()))
+    custom = {**ticket.custom, **(data.get("custom") or {})}
+    if tags != ticket.tags:
+        changed["tags"] = tags
+    if custom != ticket.custom:
+        changed["custom"] = custom
+    draft.set(**changed)
+    _follow_moves(draft, data)
+    if not changed and not draft.follow_ups:
+        draft.outcome = "unchanged"
+    if draft.event.request:
+        _tell_fields(draft, changed, ticket)
+
+
+def _tell_fields(draft: Draft, changed: Mapping[str, Any], before: Ticket) -> None:
+    if "priority" in changed:
+        _tell(draft, "set_priority", priority=changed["priority"], previous=before.priority)
+    if "tags" in changed:
+        added, removed = draft.ticket.tags - before.tags, before.tags - draft.ticket.tags
+        if added:
+            _tell(draft, "add_tags", tags=sorted(added))
+        if removed:
+            _tell(draft, "remove_tags", tags=sorted(removed))
+    fields = {f"custom.{key}": value for key, value in (draft.event.data.get("custom") or {}).items()}
+    if "customer_tier" in changed:
+        fields["customer.tier"] = changed["customer_tier"]
+    if fields and ("custom" in changed or "customer_tier" in changed):
+        _tell(draft, "set", fields=fields)
+
+
+def _follow_moves(draft: Draft, data: Mapping[str, Any]) -> None:
+    def follow(kind: str, moved: Mapping[str, Any]) -> None:
+        draft.follow(kind, moved, cause=None, actor=draft.event.actor, at=draft.at)
+
+    ticket = draft.ticket
+    if (data.get("desk") or data.get("group")) and (data.get("desk"), data.get("group")) != (ticket.desk, ticket.group):
+        follow("ticket.transferred", {key: data[key] for key in ("desk", "group") if data.get(key)})
+    if "assignee" in data and data["assignee"] != ticket.assignee:
+        follow("ticket.assigned", {"assignee": data["assignee"]})
+    status = data.get("status")
+    if status and status != ticket.status:
+        names = (row.trigger for row in draft.ruleset.lifecycle.rows if row.source == ticket.status and row.target == status)
+        name = next(names, None) or next(
+            (row.trigger for row in draft.ruleset.lifecycle.rows if row.target == status), None
+        )
+        if name in TRIGGERS and name not in ("assign", "respond", "transfer", "reassign"):
+            follow(EVENT_OF[name], {})
+
+
+def _gone(draft: Draft) -> None:
+    """It leaves queues, its slot is free, its clocks are void, its rules stop."""
+    _end_stint(draft, draft.event.type.removeprefix("ticket."))
+    draft.set(live=False, queued_at=None, waiting_since_at=None)
+
+
+def _acknowledged(draft: Draft) -> None:
+    if draft.escalation is None or draft.escalation.acknowledged_at is not None:
+        draft.outcome = "unchanged"
+
+
+def _failed(draft: Draft) -> None:
+    """A placement that the helpdesk could not carry out goes back to the previous owner, else to the queue."""
+    draft.outcome = "recorded"
+    action = draft.event.data.get("action")
+    detail = draft.event.data.get("detail") or "no reason given"
+    draft.act("alert", "action.failed", to=["supervisor"], severity="warning", text=f"{action} failed: {detail}")
+    if action == "reassign" and draft.stint is not None:
+        draft.follow("ticket.released", {}, cause="action.failed")
+
+
+def _recorded(draft: Draft) -> None:
+    draft.outcome = "recorded"
+
+
+def _tell(draft: Draft, kind: str, **data: Any) -> None:
+    """The helpdesk has to be told of what was asked for; a fact it knows already."""
+    if draft.event.request:
+        draft.act(kind, draft.event.cause or "request", **data)
+
+
+_HANDLERS: Mapping[str, Callable[[Draft], None]] = {
+    "ticket.created": _created,
+    "ticket.imported": _imported,
+    "ticket.opened": _opened,
+    "ticket.assigned": _assigned,
+    "ticket.reassigned": _assigned,
+    "ticket.released": _released,
+    "ticket.transferred": _transferred,
+    "ticket.escalated": _escalated,
+    "ticket.closed": _closed,
+    "ticket.reopened": _reopened,
+    "ticket.updated": _updated,
+    "ticket.deleted": _gone,
+    "ticket.merged": _gone,
+    "message.sent": _sent,
+    "message.received": _received,
+    "escalation.acknowledged": _acknowledged,
+    "action.failed": _failed,
+}

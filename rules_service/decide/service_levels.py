@@ -1,0 +1,146 @@
+"""Which clocks an event starts, pauses, stops or re-targets. Source: R5.20-26, R5.31."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rules_service import clocks
+from rules_service.clocks import LIVE, Target
+from rules_service.decide.attributes import Facts, row_of
+from rules_service.decide.draft import Draft
+from rules_service.tickets import ServiceClock, Snapshot
+
+
+def move_clocks(draft: Draft, before: Snapshot) -> None:
+    """Brings the clocks in line with what the event did to ticket and stint; everything at the time it happened."""
+    if not draft.ticket.live:
+        _end(draft, draft.clocks, void=True)
+        return
+    started = before.ticket is None
+    new_stint = draft.stint is not None and (before.stint is None or before.stint.number != draft.stint.number)
+    if draft.ended_stints:
+        _end(draft, ["assigned_to_responded"], void=True)
+    _respond(draft)
+    closed_before = before.ticket is not None and before.ticket.closed_at is not None
+    if draft.ticket.closed_at is not None and not closed_before:
+        _end(draft, ["resolution"], void=False)
+        _end(draft, ["created_to_responded", "next_response", "assigned_to_responded"], void=True)
+    if started or new_stint or closed_before or _retargets(draft, before) or draft.event.type == "message.received":
+        _start_or_retarget(draft, before, new_stint=new_stint)
+    _follow_status(draft)
+
+
+def targets(draft: Draft) -> dict[str, Target]:
+    """Clock name -> target of this ticket: its desk's, else the first policy that applies. Source: R5.20."""
+    ruleset, ticket = draft.ruleset, draft.ticket
+    desk = ruleset.roster.desks.get(ticket.desk)
+    calendar = desk.calendar if desk else "always"
+    found: dict[str, Target] = {}
+    if ruleset.sla_policies:
+        snapshot = replace(draft.before, ticket=ticket, stint=draft.stint, escalation=draft.escalation)
+        facts = Facts(ruleset=ruleset, snapshot=snapshot, ticket=ticket, event=draft.event, now=draft.now)
+        for policy in ruleset.sla_policies:
+            if policy.applies(row_of(facts, policy.needs)):
+                for name, seconds in policy.targets_s.items():
+                    found[name] = Target(seconds=seconds, calendar=calendar, warn_at_pct=policy.warn_at_pct)
+                break
+    for name, seconds in (desk.sla_s if desk else {}).items():
+        warn_at_pct = found[name].warn_at_pct if name in found else ()
+        found[name] = Target(seconds=seconds, calendar=calendar, warn_at_pct=warn_at_pct)
+    return found
+
+
+def _respond(draft: Draft) -> None:
+    """A response by a person; by somebody else than the assignee it leaves the assignee's own clock running."""
+    answered = draft.event.type == "message.sent" and draft.outcome not in ("recorded", "refused")
+    if not answered:
+        return
+    names = ["created_to_responded", "next_response"]
+    if draft.stint is not None and draft.actor.id == draft.stint.agent_id:
+        names.append("assigned_to_responded")
+    _end(draft, names, void=False)
+
+
+def _end(draft: Draft, names: Iterable[str], *, void: bool) -> None:
+    for name in list(names):
+        clock = draft.clocks.get(name)
+        if clock is None or clock.status not in LIVE:
+            continue
+        hours = draft.ruleset.hours(clock.calendar)
+        at = max(draft.at, clock.started_at)
+        ended = clocks.void(clock, hours, at) if void else clocks.stop(clock, hours, at)
+        if clock.status == "breached" and ended.status == "met":
+            draft.follow("sla.corrected", {"clock": name}, cause="late report")
+        draft.clocks[name] = ended
+        draft.ended_clocks.append(ended)
+
+
+def _retargets(draft: Draft, before: Snapshot) -> bool:
+    ticket, was = draft.ticket, before.ticket
+    if was is None or before.ruleset_hash != draft.ruleset.hash:
+        return True
+    return (
+        (ticket.desk, ticket.priority, ticket.group, ticket.tags, ticket.custom, ticket.customer_tier)
+        != (was.desk, was.priority, was.group, was.tags, was.custom, was.customer_tier)
+    )  # fmt: skip
+
+
+def _start_or_retarget(draft: Draft, before: Snapshot, *, new_stint: bool) -> None:
+    wanted = targets(draft)
+    ticket = draft.ticket
+    for name, target in wanted.items():
+        clock = draft.clocks.get(name)
+        if clock is not None and clock.status in LIVE:
+            old, new = draft.ruleset.hours(clock.calendar), draft.ruleset.hours(target.calendar)
+            draft.clocks[name] = clocks.retarget(clock, target, old, new, draft.now)
+            continue
+        begins = {
+            "assigned_to_responded": new_stint,
+            "created_to_responded": before.ticket is None and draft.event.type == "ticket.created",
+            "next_response": ticket.waiting_since_at is not None and ticket.closed_at is None,
+            "resolution": ticket.closed_at is None and (clock is None or _reopened(draft, before)),
+        }[name]
+        if begins:
+            draft.clocks[name] = _started(draft, name, target, clock)
+
+
+def _reopened(draft: Draft, before: Snapshot) -> bool:
+    return before.ticket is not None and before.ticket.closed_at is not None and draft.ticket.closed_at is None
+
+
+def _started(draft: Draft, name: str, target: Target, previous: ServiceClock | None) -> ServiceClock:
+    hours = draft.ruleset.hours(target.calendar)
+    at = draft.at
+    if name == "next_response" and draft.ticket.waiting_since_at is not None:
+        at = draft.ticket.waiting_since_at
+    elif name == "resolution" and previous is None:
+        at = draft.ticket.created_at
+    stint_number = draft.ticket.stint_number if clocks.CLOCKS[name].scope == "stint" else 0
+    if name == "resolution" and previous is not None and _on_reopen(draft) == "continue":
+        # What was used before closing stays used; the time closed does not count.
+        paused = replace(previous, status="paused", stopped_at=None, breached_at=None, running_since_at=None, due_at=None)
+        return clocks.resume(replace(paused, target_s=target.seconds, calendar=target.calendar), hours, at)
+    return clocks.start(name, target=target, hours=hours, at=at, stint_number=stint_number)
+
+
+def _on_reopen(draft: Draft) -> str:
+    facts = Facts(
+        ruleset=draft.ruleset, snapshot=draft.before, ticket=draft.ticket, event=draft.event, now=draft.now
+    )
+    found = (policy for policy in draft.ruleset.sla_policies if policy.applies(row_of(facts, policy.needs)))
+    policy = next(found, None)
+    return policy.on_reopen if policy else "continue"
+
+
+def _follow_status(draft: Draft) -> None:
+    """Clocks run, or pause, by the property of the state, never by its name."""
+    state = draft.ruleset.lifecycle.states.get(draft.ticket.status)
+    if state is None or state.clock == "stopped":
+        return
+    for name, clock in draft.clocks.items():
+        if clock.status not in LIVE or (state.clock == "running") == (clock.running_since_at is not None):
+            continue
+        hours = draft.ruleset.hours(clock.calendar)
+        move = clocks.resume if state.clock == "running" else clocks.pause
+        draft.clocks[name] = move(clock, hours, max(draft.at, clock.started_at))

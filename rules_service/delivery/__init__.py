@@ -1,0 +1,1 @@
+"""The only outgoing network: actions delivered, helpdesks polled."""

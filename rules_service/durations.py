@@ -1,0 +1,45 @@
+"""Lengths of time as people write them in rule files: `300s`, `30m`, `24h`, `7d`, `1h 30m`, `service 30m`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_PART = re.compile(r"(\d{1,9})\s*([smhd])")
+_WHOLE = re.compile(r"(?:\d{1,9}\s*[smhd]\s*)+")
+
+#: What a duration may look like, for error messages.
+ACCEPTED = 'a whole number with a unit, such as "300s", "30m", "24h" or "7d"'
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A length of time: whole seconds, on the wall clock or counted in the desk's service hours."""
+
+    seconds: int
+    service: bool = False
+
+
+def parse_duration(text: object) -> Duration:
+    """The duration that `text` states; ValueError, with what would be accepted, for anything else (a bare number too)."""
+    if not isinstance(text, str):
+        raise ValueError(f"a duration needs a unit: {ACCEPTED}; not {text!r}")  # noqa: TRY004  one error for every wrong form
+    words = text.strip()
+    service = words.startswith("service ")
+    if service:
+        words = words.removeprefix("service ").strip()
+    if not _WHOLE.fullmatch(words):
+        raise ValueError(f"a duration is {ACCEPTED}; not {text!r}")
+    return Duration(sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(words)), service)
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest exact way to write whole `seconds`, largest unit first: 5400 is `1h 30m`, 0 is `0s`."""
+    rest = int(seconds)
+    parts = []
+    for unit in ("d", "h", "m", "s"):
+        count, rest = divmod(rest, _SECONDS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts) or "0s"

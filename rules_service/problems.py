@@ -1,0 +1,176 @@
+"""Mistakes in rule files, each at its line: how every room reports what it cannot accept."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import marshmallow as ma
+
+#: A step into a file: a mapping's key or a list's index.
+Path = tuple[str | int, ...]
+
+#: The closed list of kinds of problem, with what each means.
+KINDS: Mapping[str, str] = {
+    "encoding": "the file is not UTF-8 text",
+    "syntax": "the file is not YAML, or uses a part of YAML that rule files do not allow",
+    "limit": "a stated limit of size, depth or count is passed",
+    "duplicate": "a name or key is defined twice",
+    "missing": "something required is absent",
+    "unknown-key": "a key that means nothing here",
+    "unknown-name": "a name that is defined nowhere",
+    "unknown-attribute": "a condition reads an attribute that does not exist",
+    "unknown-operator": "a condition uses an operator that does not exist, or not for this type",
+    "unknown-action": "an action outside the closed list",
+    "type": "a value of another type than required",
+    "value": "a value of the right type that is not acceptable here",
+    "duration": "a length of time without a unit, or unreadable",
+    "pattern": "a regular expression that RE2 cannot run",
+    "template": "a message template that cannot be rendered",
+    "lifecycle": "the lifecycle contradicts itself",
+    "needs-on": "the condition reads what changes without an event of the ticket, so the rule needs `on:`",
+    "ownership": "a group's file defines what is not the group's",
+    "calendar": "service hours or holidays that cannot be",
+    "test": "a test beside the rules failed",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake: where it stands (line and column count from 1), what is wrong, and its kind (a key of KINDS)."""
+
+    file: str
+    line: int
+    col: int
+    message: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.col}: {self.message} ({self.kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Line and column, from 1, of every key and value of one file, by path."""
+
+    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value of a rule file stands, and the way to report a problem there."""
+
+    file: str
+    marks: Marks
+    problems: list[Problem]
+    path: Path = ()
+
+    def at(self, *steps: str | int) -> Place:
+        """The place further inside, by key or index."""
+        return Place(self.file, self.marks, self.problems, self.path + steps)
+
+    def position(self, *, key: bool = False) -> tuple[int, int]:
+        """Line and column of the value, or of its key; of the nearest enclosing value where it is absent."""
+        wanted = self.marks.keys if key else self.marks.values
+        path = self.path
+        while path and path not in wanted:
+            path = path[:-1]
+            wanted = self.marks.values
+        return wanted.get(path, (1, 1))
+
+    def problem(self, kind: str, message: str, *, key: bool = False) -> None:
+        """Reports a problem of `kind` (of KINDS) here; with `key`, at the key instead of the value."""
+        if kind not in KINDS:
+            raise AssertionError(f"no such kind of problem: {kind}")
+        line, col = self.position(key=key)
+        self.problems.append(Problem(self.file, line, col, message, kind))
+
+    def __str__(self) -> str:
+        line, col = self.position(key=True)
+        return f"{self.file}:{line}:{col}"
+
+
+def hint(name: object, names: Iterable[str]) -> str:
+    """`; did you mean "X"?` for the nearest of `names`, or the accepted ones if they are few, or nothing."""
+    known = sorted(set(names))
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    if 0 < len(known) <= 12:  # noqa: PLR2004  more would hide the message
+        return f"; accepted: {', '.join(known)}"
+    return ""
+
+
+def check_names(names: Iterable[str], defined: Iterable[str], what: str, place: Place) -> None:
+    """Reports each of `names` that is not `defined`, at its place in the list."""
+    for index, name in enumerate(names):
+        if name not in defined:
+            place.at(index).problem("unknown-name", f'unknown {what} "{name}"{hint(name, defined)}')
+
+
+def shaped(schema: ma.Schema, data: object, place: Place) -> dict[str, Any] | None:
+    """`data` loaded by a marshmallow schema; each of its errors becomes a problem at its place, and None comes back."""
+    if not isinstance(data, dict):
+        place.problem("type", f"expected a mapping, not {describe(data)}")
+        return None
+    try:
+        loaded: dict[str, Any] = schema.load(data)
+    except ma.ValidationError as error:
+        _report(error.messages, place, schema)
+        return None
+    return loaded
+
+
+def describe(value: object) -> str:
+    """`value` in a person's words, for error messages: `the number 5`, `a list`."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f'"{value[:60]}"'
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+    return f"a {type(value).__name__}"
+
+
+def _report(messages: object, place: Place, schema: ma.Schema | None) -> None:
+    if isinstance(messages, dict):
+        for step, inner in messages.items():
+            if step == "_schema":
+                _report(inner, place, schema)
+            elif inner == ["Unknown field."]:
+                accepted = [f.data_key or name for name, f in schema.fields.items()] if schema else []
+                place.at(step).problem("unknown-key", f'unknown key "{step}"{hint(step, accepted)}', key=True)
+            else:
+                _report(inner, place.at(step), _inner_schema(schema, step))
+        return
+    for message in messages if isinstance(messages, list) else [messages]:
+        text = str(message)
+        if text == "Missing data for required field.":
+            place.problem("missing", f'"{place.path[-1]}" is required')
+        elif text.startswith("a duration"):
+            place.problem("duration", text)
+        elif "Not a valid" in text or text == "Invalid input type." or text == "Invalid type.":
+            place.problem("type", text.rstrip("."))
+        else:
+            place.problem("value", text.rstrip("."))
+
+
+def _inner_schema(schema: ma.Schema | None, step: object) -> ma.Schema | None:
+    found = None
+    if schema is not None:
+        found = next((f for name, f in schema.fields.items() if step in (name, f.data_key)), None)
+    while isinstance(found, ma.fields.List):
+        found = found.inner
+    if isinstance(found, ma.fields.Nested):
+        return found.schema
+    return schema if isinstance(step, int) else None

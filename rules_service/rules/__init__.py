@@ -1,0 +1,57 @@
+"""Conditions and actions of the rule language: read, checked, compiled, matched."""
+
+from rules_service.rules.actions import ACTIONS, PARTIES, PLACEMENTS, ActionSpec, Limit, Names, Repeat
+from rules_service.rules.conditions import (
+    All,
+    AnyOf,
+    Atom,
+    Condition,
+    Not,
+    atoms_of,
+    attributes_of,
+    changing_attributes,
+    parse_condition,
+)
+from rules_service.rules.keywords import KeywordIndex, parse_keywords
+from rules_service.rules.match import Explanation, compile_match, explain
+from rules_service.rules.matcher import Matcher, MatcherEvent, MatcherState
+from rules_service.rules.rule import IRREGULAR, LISTENABLE, Rule, RuleSchema, parse_rule
+from rules_service.rules.rulebook import Part, Rulebook
+from rules_service.rules.vocabulary import Attribute, Row, Vocabulary
+
+__all__ = [
+    "ACTIONS",
+    "IRREGULAR",
+    "LISTENABLE",
+    "PARTIES",
+    "PLACEMENTS",
+    "ActionSpec",
+    "All",
+    "AnyOf",
+    "Atom",
+    "Attribute",
+    "Condition",
+    "Explanation",
+    "KeywordIndex",
+    "Limit",
+    "Matcher",
+    "MatcherEvent",
+    "MatcherState",
+    "Names",
+    "Not",
+    "Part",
+    "Repeat",
+    "Row",
+    "Rule",
+    "RuleSchema",
+    "Rulebook",
+    "Vocabulary",
+    "atoms_of",
+    "attributes_of",
+    "changing_attributes",
+    "compile_match",
+    "explain",
+    "parse_condition",
+    "parse_keywords",
+    "parse_rule",
+]

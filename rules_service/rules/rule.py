@@ -1,0 +1,147 @@
+"""One rule of a ruleset: when it fires and what it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import marshmallow as ma
+
+from rules_service.durations import parse_duration
+from rules_service.problems import Place, check_names, describe, shaped
+from rules_service.rules.actions import ActionSpec, Limit, Names, Repeat, parse_actions, parse_limit
+from rules_service.rules.conditions import All, Condition, Vocabulary, changing_attributes, parse_condition
+from rules_service.tickets import EVENT_TYPES, USER_EVENT_TYPES
+
+#: What `on:` may name beside the event types: a fact that the lifecycle had no edge for.
+IRREGULAR = "event.irregular"
+
+LISTENABLE = (*(name for name in EVENT_TYPES if name not in USER_EVENT_TYPES), IRREGULAR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Conditions and actions."""
+
+    id: str
+    about: str | None
+    #: The events at which it fires while `when` holds; empty: it fires as soon as `when` holds, once.
+    on: frozenset[str]
+    when: Condition
+    #: Names the conditions in a ticket's memory: other text, order or actions neither re-fire nor forget.
+    when_hash: str
+    then: tuple[ActionSpec, ...]
+    order: int = 0
+    stop: bool = False
+    repeat: Repeat | None = None
+    limit: Limit | None = None
+    #: live; shadow: recorded, nothing done.
+    mode: Literal["live", "shadow"] = "live"
+    #: Whether events by machines (automated messages) fire it too.
+    automated: bool = False
+    #: Whether it fires on open tickets for which it holds already when it is published.
+    catch_up: bool = False
+    #: `file:line:col` of its definition.
+    defined_at: str = ""
+
+
+class RepeatSchema(ma.Schema):
+    """repeat."""
+
+    every = ma.fields.String(required=True)
+    at_most = ma.fields.Integer(strict=True, load_default=None, validate=ma.validate.Range(min=1, max=10_000))
+
+
+class RuleSchema(ma.Schema):
+    """One rule."""
+
+    id = ma.fields.String(required=True, validate=ma.validate.Regexp(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"))
+    about = ma.fields.String(load_default=None)
+    on = ma.fields.Raw(load_default=None)
+    when = ma.fields.Raw(load_default=None)
+    then = ma.fields.Raw(required=True)
+    order = ma.fields.Integer(strict=True, load_default=0)
+    stop = ma.fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    repeat = ma.fields.Nested(RepeatSchema, load_default=None)
+    limit = ma.fields.String(load_default=None)
+    mode = ma.fields.String(load_default="live", validate=ma.validate.OneOf(["live", "shadow", "off"]))
+    automated = ma.fields.String(load_default="skip", validate=ma.validate.OneOf(["include", "skip"]))
+    catch_up = ma.fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+def parse_rule(data: object, place: Place, vocabulary: Vocabulary, names: Names) -> Rule | None:
+    """The rule, or None after reporting every problem, and for `mode: off`."""
+    before = len(place.problems)
+    found = shaped(RuleSchema(), data, place)
+    if found is None:
+        return None
+    on = _parse_on(found["on"], place.at("on"))
+    when: Condition | None = All(())
+    if found["when"] is not None:
+        when = parse_condition(found["when"], place.at("when"), vocabulary)
+    elif not on:
+        place.problem("missing", "a rule needs `when:`, or `on:` with the events at which it fires")
+    if when is not None and not on and (changing := changing_attributes(when, vocabulary)):
+        message = f"{', '.join(sorted(changing))} changes without an event of the ticket, so that the rule needs `on:`"
+        place.at("when").problem("needs-on", message)
+    repeat, limit = _parse_firing(found, place)
+    if repeat is not None and on:
+        place.at("repeat").problem("value", "a rule with `on:` fires at each event; `repeat:` is for rules without it")
+    then = parse_actions(found["then"], place.at("then"), names)
+    if len(place.problems) > before or when is None or found["mode"] == "off":
+        return None
+    return Rule(
+        id=found["id"],
+        about=found["about"],
+        on=on,
+        when=when,
+        when_hash=short_hash(found["when"]),
+        then=then,
+        order=found["order"],
+        stop=found["stop"],
+        repeat=repeat,
+        limit=limit,
+        mode=found["mode"],
+        automated=found["automated"] == "include",
+        catch_up=found["catch_up"],
+        defined_at=str(place),
+    )
+
+
+def short_hash(value: object) -> str:
+    """Eight hexadecimal digits that name a plain value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def _parse_on(data: object, place: Place) -> frozenset[str]:
+    if data is None:
+        return frozenset()
+    listed = [data] if isinstance(data, str) else data
+    if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
+        place.problem("type", f"`on:` is an event type or a list of them; not {describe(data)}")
+        return frozenset()
+    if isinstance(data, str):
+        if data not in LISTENABLE:
+            check_names([data], LISTENABLE, "event type", place)
+    else:
+        check_names(listed, LISTENABLE, "event type", place)
+    return frozenset(listed)
+
+
+def _parse_firing(found: dict[str, Any], place: Place) -> tuple[Repeat | None, Limit | None]:
+    repeat = limit = None
+    if found["repeat"] is not None:
+        try:
+            every_s = parse_duration(found["repeat"]["every"]).seconds
+        except ValueError as error:
+            place.at("repeat", "every").problem("duration", str(error))
+        else:
+            repeat = Repeat(every_s=max(1, every_s), at_most=found["repeat"]["at_most"])
+    if found["limit"] is not None:
+        try:
+            limit = parse_limit(found["limit"])
+        except ValueError as error:
+            place.at("limit").problem("value", str(error))
+    return repeat, limit

@@ -1,0 +1,57 @@
+"""A ruleset, loaded: everything that decisions need, immutable, identified by the hash of its content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rules_service.clocks import Calendar, SlaPolicy
+from rules_service.connectors import Connector
+from rules_service.machines import Lifecycle
+from rules_service.messages import Template
+from rules_service.rules import Attribute, KeywordIndex, Rulebook
+from rules_service.ruleset.endpoints import Endpoint
+from rules_service.teams import EscalationPolicy, Roster
+
+#: How many tiers a customer can have where the ruleset does not say.
+DEFAULT_TIERS = ("standard", "vip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ruleset:
+    """One valid ruleset."""
+
+    #: SHA-256 over names and contents of its files, `${VAR}` unexpanded.
+    hash: str
+    lifecycle: Lifecycle
+    calendars: Mapping[str, Calendar]
+    roster: Roster
+    #: Customer tiers, lowest first.
+    tiers: tuple[str, ...]
+    sla_policies: tuple[SlaPolicy, ...]
+    escalation_policies: Mapping[str, EscalationPolicy]
+    keywords: KeywordIndex | None
+    templates: Mapping[str, Template]
+    #: Inline texts of actions, compiled, by their source.
+    texts: Mapping[str, Any]
+    endpoints: Mapping[str, Endpoint]
+    connectors: Mapping[str, Connector]
+    rules: Rulebook
+    custom: Mapping[str, Attribute] = field(default_factory=dict)
+    #: Ids of the rules without `on:` that read an attribute which time alone changes.
+    timed_rules: frozenset[str] = frozenset()
+    #: Attributes that rules read and only the database knows.
+    gathered_needs: frozenset[str] = frozenset()
+
+    def hours(self, calendar: str) -> Calendar:
+        """The calendar of that name; one that a newer ruleset no longer has counts as always open."""
+        return self.calendars.get(calendar) or self.calendars["always"]
+
+    def calendar_of_desk(self, desk: str) -> Calendar:
+        """The service hours of a desk."""
+        found = self.roster.desks.get(desk)
+        return self.hours(found.calendar if found else "always")
+
+    #: The same, as clocks and durations ask for it.
+    hours_of_desk = calendar_of_desk

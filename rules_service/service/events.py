@@ -1,0 +1,359 @@
+"""The one path of every event: gather, run, apply, in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rules_service.clock import Clock
+from rules_service.decide import Brakes, described, due_event, next_due_at, run
+from rules_service.errors import EventIdReused, ServiceError, TransitionRefused, UnknownTicket
+from rules_service.ruleset import Ruleset, expand
+from rules_service.store import (
+    Chain,
+    Change,
+    Store,
+    actions_of,
+    claim_slot,
+    digest,
+    freed_slot,
+    gather,
+    queue_waits,
+    read_event,
+    read_loads,
+    read_ticket,
+    write_change,
+)
+from rules_service.store.codec import dump, plain
+from rules_service.teams import Wanted
+from rules_service.tickets import SYSTEM, Decision, Event, Person, Snapshot, Ticket
+
+#: Most deadlines of one ticket that one transaction works off.
+_MAX_DEADLINES = 20
+
+#: How soon a ticket that stays in an open desk's queue is looked at again, in case a slot was freed in between.
+_LOOK_AGAIN = dt.timedelta(milliseconds=100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """An event with its canonical body, which tells the same event from another under its id."""
+
+    event: Event
+    body: str
+
+
+class EventService:
+    """Handles events; the only writer of tickets."""
+
+    def __init__(
+        self,
+        store: Store,
+        ruleset: Callable[[], Ruleset],
+        clock: Clock,
+        *,
+        variables: Mapping[str, str] | None = None,
+        brakes: Brakes | None = None,
+    ) -> None:
+        """`ruleset` gives the active one; `variables` are what `${VAR}` in it stands for."""
+        self.store = store
+        self.ruleset = ruleset
+        self.clock = clock
+        self.variables = variables or {}
+        self.brakes = brakes or Brakes()
+        self._receivers: dict[tuple[str, str | None], dict[str, tuple[str, ...]]] = {}
+
+    def handle(self, incoming: Incoming) -> dict[str, Any]:
+        """What the event did: `ticket`, `outcome`, `fired`, `actions`, `irregular`, `reasons`, `decision_id`, `duplicate`.
+
+        The same event again gives the first answer with `duplicate: true`. Errors: EventIdReused, UnknownTicket,
+        TransitionRefused (a request that the lifecycle does not allow; nothing is written).
+        """
+        return self.store.transact(lambda: self.handle_open(incoming))
+
+    def handle_batch(self, batch: Sequence[Incoming]) -> list[dict[str, Any] | ServiceError]:
+        """The answer, or the error, of each event in order; one transaction, a savepoint an event."""
+
+        def work() -> list[dict[str, Any] | ServiceError]:
+            answers: list[dict[str, Any] | ServiceError] = []
+            for incoming in batch:
+                try:
+                    with self.store.database.atomic():
+                        answers.append(self.handle_open(incoming))
+                except ServiceError as error:
+                    answers.append(error)
+            return answers
+
+        return self.store.transact(work)
+
+    def handle_due(self, ticket_id: str) -> bool:
+        """Works off what time has brought to a ticket; False when nothing was due."""
+
+        def work() -> bool:
+            now, ruleset = self.clock(), self.ruleset()
+            snapshot, version = read_ticket(self.store, ticket_id, lock=True)
+            if snapshot.ticket is None:
+                return False
+            work_ = _Work(self, ruleset, snapshot, version, now)
+            work_.deadlines(now)
+            if not work_.chains:
+                # The index was ahead of the ticket, as after a change of rules: put it right.
+                work_.apply(even_if_nothing=True)
+                return False
+            work_.apply()
+            return True
+
+        return self.store.transact(work)
+
+    def distribute(self, ticket_id: str) -> bool:
+        """Offers a queued ticket to its desk; False, and nothing written, when nobody has a free slot."""
+
+        def work() -> bool:
+            now, ruleset = self.clock(), self.ruleset()
+            snapshot, version = read_ticket(self.store, ticket_id, lock=True)
+            ticket = snapshot.ticket
+            if ticket is None or ticket.queued_at is None:
+                return True
+            event = Event(
+                id=f"drain:{ticket.id}:{version}", type="timer.due", at=now, ticket_id=ticket.id, actor=SYSTEM,
+                data={"desk": ticket.desk}, cause="distribution",
+            )  # fmt: skip
+            work_ = _Work(self, ruleset, snapshot, version, now)
+            work_.deadlines(now)
+            work_.run(event)
+            if work_.after.ticket is not None and work_.after.ticket.queued_at is not None and not work_.world.claimed:
+                raise _NobodyFree
+            work_.apply()
+            return True
+
+        try:
+            return self.store.transact(work)
+        except _NobodyFree:
+            return False
+
+    # --- one event --------------------------------------------------------------------------------------------------
+
+    def handle_open(self, incoming: Incoming) -> dict[str, Any]:
+        """As `handle`, within the transaction that is open."""
+        event = incoming.event
+        now, ruleset = self.clock(), self.ruleset()
+        snapshot, version = read_ticket(self.store, event.ticket_id, lock=True)
+        known = read_event(self.store, event.id)
+        if known is not None:
+            return _again(event, incoming.body, known)
+        if snapshot.ticket is None and event.type not in ("ticket.created", "ticket.imported"):
+            raise UnknownTicket(
+                f'no ticket "{event.ticket_id}" is known; send ticket.created or ticket.imported first',
+                ticket_id=event.ticket_id,
+            )
+        work = _Work(self, ruleset, snapshot, version, now)
+        work.deadlines(min(event.at, now))
+        decisions = work.run(event)
+        first = decisions[0]
+        if first.outcome == "refused":
+            raise TransitionRefused(
+                "; ".join(reason.text for reason in first.reasons), reasons=[plain(reason) for reason in first.reasons]
+            )
+        answer = _answer(event, decisions, work.after)
+        work.record(event, decisions, incoming.body, json.dumps(answer, separators=(",", ":"), ensure_ascii=False))
+        work.apply()
+        return answer
+
+    def receivers(self, ruleset: Ruleset, source: str | None) -> Mapping[str, tuple[str, ...]]:
+        """Action type -> the endpoints, and the ticket's own connector, that are told; those without an address not."""
+        found = self._receivers.get((ruleset.hash, source))
+        if found is None:
+            found = self._receivers[ruleset.hash, source] = self._receivers_of(ruleset, source)
+        return found
+
+    def _receivers_of(self, ruleset: Ruleset, source: str | None) -> dict[str, tuple[str, ...]]:
+        from rules_service.rules import ACTIONS  # noqa: PLC0415  once a ruleset
+
+        endpoints = [found for found in ruleset.endpoints.values() if expand(found.url, self.variables)]
+        connector = ruleset.connectors.get(source or "")
+        return {
+            kind: (
+                *(endpoint.name for endpoint in endpoints if endpoint.wants(kind)),
+                *((f"connector:{connector.name}",) if connector and kind in connector.outbound else ()),
+            )
+            for kind in ACTIONS
+        }
+
+
+class _NobodyFree(Exception):  # noqa: N818  rolls the attempt back
+    """No slot is free."""
+
+
+class _World:
+    """Claims slots in the transaction that is open."""
+
+    def __init__(self, store: Store, ruleset: Ruleset, now: dt.datetime) -> None:
+        self.store = store
+        self.ruleset = ruleset
+        self.now = now
+        self.claimed: list[str] = []
+
+    def claim(self, wanted: Wanted) -> Person | None:
+        user_id = claim_slot(self.store, wanted, self.now)
+        if user_id is None:
+            return None
+        self.claimed.append(user_id)
+        person = described(self.ruleset, user_id) or Person(id=user_id, name=user_id, role="agent")
+        return replace(person, online=True)
+
+
+class _Work:
+    """One transaction about one ticket: the chains run so far, and the snapshot after them."""
+
+    def __init__(self, service: EventService, ruleset: Ruleset, snapshot: Snapshot, version: int, now: dt.datetime) -> None:
+        self.service = service
+        self.store = service.store
+        self.ruleset = ruleset
+        self.before = snapshot
+        self.after = snapshot
+        self.version = version
+        self.now = now
+        self.world = _World(service.store, ruleset, now)
+        self.chains: list[Chain] = []
+
+    def run(self, event: Event) -> list[Decision]:
+        """Decides one event and all that it causes. Events of the service itself are recorded at once."""
+        self._gather(event)
+        decisions, self.after = run(
+            self.ruleset, self.after, event, self.now, self.world, brakes=self.service.brakes
+        )
+        if event.cause is not None:
+            self.record(event, decisions, _canonical(event), None)
+        return decisions
+
+    def record(self, event: Event, decisions: Sequence[Decision], body: str, answer: str | None) -> None:
+        """Notes a chain for the log."""
+        self.chains.append(Chain(event=event, decisions=decisions, body=body, answer=answer))
+
+    def deadlines(self, until: dt.datetime) -> None:
+        """Runs what was due until then, oldest first: what happened before an event is decided before it."""
+        for _ in range(_MAX_DEADLINES):
+            event = due_event(self.ruleset, self.after, until)
+            if event is None or read_event(self.store, event.id) is not None:
+                return
+            self.run(event)
+
+    def apply(self, *, even_if_nothing: bool = False) -> None:
+        """Writes everything."""
+        if not self.chains and not even_if_nothing:
+            return
+        ticket = self.after.ticket
+        assert ticket is not None
+        slots = _slot_changes(self.ruleset, self.before, self.after, self.world.claimed)
+        write_change(
+            self.store,
+            Change(
+                version=self.version,
+                before=self.before,
+                after=self.after,
+                chains=self.chains,
+                now=self.now,
+                ruleset_hash=self.ruleset.hash,
+                next_due_at=next_due_at(self.ruleset, self.after, self.now),
+                tier=self.ruleset.tiers.index(ticket.customer_tier) if ticket.customer_tier in self.ruleset.tiers else -1,
+                slots=slots,
+                receivers=self.service.receivers(self.ruleset, ticket.source),
+            ),
+        )
+        for user_id, delta in slots.items():
+            if delta < 0:
+                freed_slot(self.store, user_id, self.now)
+        self._wait(ticket)
+
+    def _wait(self, ticket: Ticket) -> None:
+        """A ticket left in a queue that distributes is looked at again: soon, or when its desk opens."""
+        desk = self.ruleset.roster.desks.get(ticket.desk)
+        if ticket.queued_at is None or desk is None or not desk.proactive_assignment:
+            return
+        calendar = self.ruleset.calendar_of_desk(ticket.desk)
+        soon = self.before.ticket is None or self.before.ticket.queued_at is None
+        if not calendar.is_open(self.now):
+            queue_waits(self.store, ticket.desk, calendar.next_open(self.now))
+        elif soon:
+            queue_waits(self.store, ticket.desk, self.now + _LOOK_AGAIN)
+
+    def _gather(self, event: Event) -> None:
+        """Fetches what guards and rules of this event may look at beyond the ticket."""
+        ticket = self.after.ticket
+        ids = {event.data.get("assignee"), event.data.get("wanted", {}).get("to")} - {None}
+        people = {found_id: person for found_id in ids if (person := described(self.ruleset, str(found_id))) is not None}
+        loads = read_loads(self.store, people, people) if people else {}
+        needs = self.ruleset.gathered_needs
+        gathered = {}
+        if needs:
+            desk = ticket.desk if ticket else self.ruleset.roster.desk_for(
+                desk=event.data.get("desk"), group=event.data.get("group"), channel=event.data.get("channel")
+            )  # fmt: skip
+            customer = ticket.customer_id if ticket else (event.data.get("customer") or {}).get("id")
+            gathered = gather(self.store, needs, desk=desk, customer_id=customer, now=self.now)
+        self.after = replace(self.after, people=loads, gathered=gathered)
+
+
+def _slot_changes(ruleset: Ruleset, before: Snapshot, after: Snapshot, claimed: Sequence[str]) -> dict[str, int]:
+    """Who gains or loses a slot: the holder after, less the holder before, less what claims have taken already."""
+    changes: dict[str, int] = {}
+    for user_id, delta in ((holder(ruleset, after), 1), (holder(ruleset, before), -1), *((found, -1) for found in claimed)):
+        if user_id is not None:
+            changes[user_id] = changes.get(user_id, 0) + delta
+    return {user_id: delta for user_id, delta in changes.items() if delta}
+
+
+def holder(ruleset: Ruleset, snapshot: Snapshot) -> str | None:
+    """The user whose slot the ticket occupies; None where no slot is held."""
+    ticket = snapshot.ticket
+    if ticket is None or not ticket.live or snapshot.stint is None:
+        return None
+    state = ruleset.lifecycle.states.get(ticket.status)
+    return snapshot.stint.agent_id if state is not None and state.slot_held else None
+
+
+def _again(event: Event, body: str, known: tuple[str, str | None]) -> dict[str, Any]:
+    if known[0] != digest(body) or known[1] is None:
+        raise EventIdReused(
+            f'the event id "{event.id}" was used with another body; send the new event under an id of its own',
+            event_id=event.id,
+        )
+    answer: dict[str, Any] = json.loads(known[1])
+    return {**answer, "duplicate": True}
+
+
+def _answer(event: Event, decisions: Sequence[Decision], after: Snapshot) -> dict[str, Any]:
+    ticket = after.ticket
+    assert ticket is not None
+    return {
+        "ticket": {
+            "id": ticket.id,
+            "status": ticket.status,
+            "priority": ticket.priority,
+            "group": ticket.group,
+            "desk": ticket.desk,
+            "assignee": ticket.assignee,
+            "tags": sorted(ticket.tags),
+        },
+        "outcome": decisions[0].outcome,
+        "irregular": any(decision.outcome == "irregular" for decision in decisions),
+        "reasons": [plain(reason) for reason in decisions[0].reasons],
+        "marks": sorted({mark for decision in decisions for mark in decision.marks}),
+        "fired": [
+            firing.rule_id for decision in decisions for firing in decision.firings if firing.outcome == "fired"
+        ],
+        "actions": [
+            {"id": found_id, "type": action.type, "cause": action.cause, "data": plain(action.data)}
+            for found_id, action in actions_of(event, decisions)
+        ],
+        "decision_id": event.id,
+        "duplicate": False,
+    }
+
+
+def _canonical(event: Event) -> str:
+    return dump({"id": event.id, "type": event.type, "at": event.at, "ticket_id": event.ticket_id, "data": event.data})
+

@@ -1,0 +1,147 @@
+"""One database: SQLite or PostgreSQL, with the few places where they differ."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import peewee as pw
+from playhouse.db_url import connect
+from playhouse.migrations import Runner
+
+from rules_service.errors import NotReady
+from rules_service.store import tables
+
+T = TypeVar("T")
+
+#: Where the migrations lie.
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: How often a transaction is tried again after losing to another one.
+MAX_TRIES = 8
+
+#: What losing to another transaction looks like: deadlock, serialisation, a row or lock that another one had first.
+_LOST = ("deadlock", "could not serialize", "database is locked", "lock timeout", "unique", "duplicate key")
+
+
+class Store:
+    """A database and its connections, one per thread."""
+
+    def __init__(self, url: str, *, max_connections: int = 20) -> None:
+        """`url` is sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME."""
+        self.url = url
+        self.is_postgres = url.startswith(("postgresql", "postgres"))
+        if self.is_postgres:
+            scheme, _, rest = url.partition("://")
+            pooled = f"{scheme.removesuffix('+pool')}+pool://{rest}"
+            self.database = connect(
+                pooled, unquote_password=True, max_connections=max_connections, stale_timeout=300, timeout=10
+            )
+        else:
+            pragmas = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1}
+            self.database = connect(url, lock_type="IMMEDIATE", timeout=10, pragmas=pragmas)
+        tables.database.initialize(self.database)
+        self.kind = "PostgreSQL" if self.is_postgres else "SQLite"
+        #: Appended to a SELECT that goes on to write the row.
+        self.for_update = " FOR UPDATE" if self.is_postgres else ""
+        self.skip_locked = " FOR UPDATE SKIP LOCKED" if self.is_postgres else ""
+        self._tries = random.Random()  # noqa: S311  spreads retries, keeps no secret
+        self._local = threading.local()
+
+    def skip_locked_of(self, alias: str) -> str:
+        """As `skip_locked`, for the rows of one table of a query."""
+        return f" FOR UPDATE OF {alias} SKIP LOCKED" if self.is_postgres else ""
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[None]:
+        """A connection of this thread for the block; one that is open already is used."""
+        if not self.database.is_closed():
+            yield
+            return
+        self.database.connect()
+        try:
+            yield
+        finally:
+            self.database.close()
+
+    def sql(self, text: str, *parameters: Any) -> Any:
+        """Runs one statement with `?` for parameters and returns its cursor."""
+        if self.is_postgres:
+            text = text.replace("?", "%s")
+        return self.database.execute_sql(text, parameters)
+
+    def rows(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        found: list[tuple[Any, ...]] = self.sql(text, *parameters).fetchall()
+        return found
+
+    def row(self, text: str, *parameters: Any) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        found: tuple[Any, ...] | None = self.sql(text, *parameters).fetchone()
+        return found
+
+    def many(self, text: str, parameters: Sequence[Sequence[Any]]) -> None:
+        """Runs `INSERT ... VALUES (?, ...)` for every tuple of parameters, in one statement."""
+        if not parameters:
+            return
+        head, _, values = text.partition(" VALUES ")
+        self.sql(f"{head} VALUES {', '.join([values] * len(parameters))}", *(item for row in parameters for item in row))
+
+    def transact(self, work: Callable[[], T]) -> T:
+        """Runs `work` in one transaction and returns its result; nothing of it stays if it raises.
+
+        A transaction that lost to another one (deadlock, lock, a row that the other inserted first) is run again from
+        the start, so `work` must have no effect outside the database.
+        """
+        for attempt in range(MAX_TRIES):
+            try:
+                with self.connection(), self.database.atomic():
+                    return work()
+            except (pw.OperationalError, pw.IntegrityError, pw.InternalError, Lost) as error:
+                text = str(error).lower()
+                if attempt == MAX_TRIES - 1 or not (isinstance(error, Lost) or any(word in text for word in _LOST)):
+                    raise
+                time.sleep(self._tries.uniform(0, 0.005 * 2**attempt))
+        raise AssertionError("unreachable")
+
+    def upgrade(self) -> list[str]:
+        """Applies the migrations that are missing, under a lock; returns their names."""
+        with self.database.connection_context():
+            if self.is_postgres:
+                self.sql("SELECT pg_advisory_lock(7201)")
+            try:
+                applied: list[str] = Runner(self.database, str(MIGRATIONS)).up()
+                return applied
+            finally:
+                if self.is_postgres:
+                    self.sql("SELECT pg_advisory_unlock(7201)")
+
+    def pending_migrations(self) -> list[str]:
+        """Names of the migrations that are not applied yet."""
+        with self.connection():
+            return [found.name for found in Runner(self.database, str(MIGRATIONS)).status() if found.applied is None]
+
+    def check_ready(self) -> None:
+        """NotReady, with what to do, when the database is missing or old."""
+        try:
+            pending = self.pending_migrations()
+        except pw.DatabaseError as error:
+            raise NotReady(f"the database cannot be opened: {error}") from None
+        if pending:
+            raise NotReady(f"the database lacks {', '.join(pending)}; run `rules-service db upgrade`")
+
+    def close(self) -> None:
+        """Closes every connection of the process."""
+        if self.is_postgres:
+            self.database.close_all()
+        elif not self.database.is_closed():
+            self.database.close()
+
+
+class Lost(Exception):  # noqa: N818  not a failure: the transaction is run again
+    """Another transaction changed what this one had read."""

@@ -1,0 +1,394 @@
+"""The tables. Instants are whole microseconds since 1970 UTC, so that both databases store and order them alike."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import peewee as pw
+
+#: The process's database; `Store` sets it when it opens one.
+database = pw.DatabaseProxy()
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICRO = dt.timedelta(microseconds=1)
+
+
+def micros(at: dt.datetime) -> int:
+    """Microseconds since 1970; ValueError for a naive instant."""
+    if at.tzinfo is None:
+        raise ValueError(f"naive instant {at}")
+    return (at - _EPOCH) // _MICRO
+
+
+def instant(value: int) -> dt.datetime:
+    """The aware UTC instant of so many microseconds since 1970."""
+    return _EPOCH + dt.timedelta(microseconds=value)
+
+
+class Instant(pw.BigIntegerField):
+    """An instant, exact to the microsecond; aware on both sides."""
+
+    def db_value(self, value: Any) -> Any:
+        """Microseconds, from an aware datetime."""
+        return micros(value) if isinstance(value, dt.datetime) else value
+
+    def python_value(self, value: Any) -> Any:
+        """An aware UTC datetime."""
+        return instant(value) if isinstance(value, int) else value
+
+
+class Table(pw.Model):
+    """Common to all tables."""
+
+    class Meta:
+        """Settings of peewee."""
+
+        database = database
+        legacy_table_names = False
+
+
+class Ticket(Table):
+    """A ticket as it stands: `state` holds all of it, the other columns what queries look for."""
+
+    id = pw.TextField(primary_key=True)
+    #: Compare-and-set: a write names the version it read.
+    version = pw.IntegerField()
+    status = pw.TextField()
+    #: Index into tickets.PRIORITIES; higher is more urgent.
+    priority = pw.SmallIntegerField()
+    #: Index into the ruleset's customer_tiers; higher is more important, -1 without one.
+    tier = pw.SmallIntegerField()
+    channel = pw.TextField(null=True)
+    team = pw.TextField(null=True)
+    desk = pw.TextField()
+    assignee = pw.TextField(null=True)
+    customer_id = pw.TextField(null=True)
+    created_at = Instant()
+    #: Since when it stands in its desk's queue; null while it does not.
+    queued_at = Instant(null=True)
+    waiting_since_at = Instant(null=True)
+    closed_at = Instant(null=True)
+    #: When time alone next changes it; null when it never does.
+    next_due_at = Instant(null=True)
+    breached = pw.BooleanField()
+    escalated = pw.BooleanField()
+    #: The snapshot, as store.codec writes it.
+    state = pw.TextField()
+
+    class Meta:
+        """Indexes: each for one question, the partial ones as small as their answer."""
+
+        table_name = "ticket"
+
+
+Ticket.add_index(Ticket.index(Ticket.next_due_at, name="ticket_due", where=Ticket.next_due_at.is_null(False)))
+Ticket.add_index(
+    Ticket.index(
+        Ticket.desk, Ticket.queued_at, name="ticket_queue", where=Ticket.queued_at.is_null(False)
+    )
+)  # fmt: skip
+Ticket.add_index(Ticket.index(Ticket.assignee, Ticket.status, name="ticket_assignee"))
+Ticket.add_index(Ticket.index(Ticket.customer_id, Ticket.closed_at, name="ticket_customer"))
+
+
+class Stint(Table):
+    """One agent's time with a ticket."""
+
+    id = pw.BigAutoField()
+    ticket_id = pw.TextField()
+    number = pw.IntegerField()
+    agent_id = pw.TextField()
+    desk = pw.TextField()
+    assigned_at = Instant()
+    opened_at = Instant(null=True)
+    responded_at = Instant(null=True)
+    ended_at = Instant(null=True)
+    ended_by = pw.TextField(null=True)
+    over_maximum = pw.BooleanField()
+
+    class Meta:
+        """A ticket has at most one open stint."""
+
+        table_name = "stint"
+        indexes = ((("ticket_id", "number"), True),)
+
+
+Stint.add_index(Stint.index(Stint.ticket_id, name="stint_open", unique=True, where=Stint.ended_at.is_null(True)))
+Stint.add_index(Stint.index(Stint.agent_id, Stint.assigned_at, name="stint_agent"))
+
+
+class Clock(Table):
+    """A service-level clock that is over; the running ones are in their ticket."""
+
+    id = pw.BigAutoField()
+    ticket_id = pw.TextField()
+    name = pw.TextField()
+    stint_number = pw.IntegerField()
+    status = pw.TextField()
+    calendar = pw.TextField()
+    target_s = pw.IntegerField()
+    used_s = pw.IntegerField()
+    started_at = Instant()
+    stopped_at = Instant(null=True)
+    breached_at = Instant(null=True)
+    #: [[start, end], ...] in microseconds.
+    intervals = pw.TextField()
+
+    class Meta:
+        """By ticket."""
+
+        table_name = "clock"
+        indexes = ((("ticket_id", "id"), False),)
+
+
+class Event(Table):
+    """An event with its decisions: the log."""
+
+    seq = pw.BigAutoField()
+    event_id = pw.TextField(unique=True)
+    ticket_id = pw.TextField()
+    type = pw.TextField()
+    at = Instant()
+    received_at = Instant()
+    #: SHA-256 of the canonical body, to tell the same event from another under its id.
+    digest = pw.TextField()
+    body = pw.TextField()
+    #: What the sender was answered; null for events of the service itself.
+    answer = pw.TextField(null=True)
+    decisions = pw.TextField()
+    ruleset_hash = pw.TextField()
+
+    class Meta:
+        """By ticket, in order."""
+
+        table_name = "event"
+        indexes = ((("ticket_id", "seq"), False),)
+
+
+class Action(Table):
+    """Something the helpdesk was told to do, or people to know: the feed."""
+
+    seq = pw.BigAutoField()
+    id = pw.TextField(unique=True)
+    ticket_id = pw.TextField()
+    event_id = pw.TextField()
+    type = pw.TextField()
+    cause = pw.TextField()
+    data = pw.TextField()
+    created_at = Instant()
+
+    class Meta:
+        """By ticket, in order."""
+
+        table_name = "action"
+        indexes = ((("ticket_id", "seq"), False),)
+
+
+#: States of a delivery: on its way; done; given up, kept to be sent again by hand.
+DELIVERY_STATES = ("pending", "delivered", "dead")
+
+
+class Delivery(Table):
+    """One action on its way to one endpoint: the outbox."""
+
+    id = pw.BigAutoField()
+    action_seq = pw.BigIntegerField()
+    ticket_id = pw.TextField()
+    #: An endpoint's name, or `connector:NAME`.
+    endpoint = pw.TextField()
+    state = pw.TextField(constraints=[pw.Check(f"state IN {DELIVERY_STATES!r}")])
+    #: Attempts begun.
+    attempts = pw.IntegerField()
+    #: When the next attempt is due; while one is under way, when it counts as lost.
+    next_attempt_at = Instant()
+    delivered_at = Instant(null=True)
+    last_error = pw.TextField(null=True)
+
+    class Meta:
+        """In order for each ticket and endpoint."""
+
+        table_name = "delivery"
+
+
+Delivery.add_index(
+    Delivery.index(Delivery.next_attempt_at, Delivery.id, name="delivery_due", where=Delivery.state == pw.SQL("'pending'"))
+)
+Delivery.add_index(
+    Delivery.index(
+        Delivery.endpoint,
+        Delivery.ticket_id,
+        Delivery.id,
+        name="delivery_order",
+        where=Delivery.state == pw.SQL("'pending'"),
+    )
+)
+
+
+class User(Table):
+    """A person of the roster, with their present load. Table `member`, since `user` is a reserved word."""
+
+    id = pw.TextField(primary_key=True)
+    name = pw.TextField()
+    team = pw.TextField(null=True)
+    role = pw.TextField()
+    level = pw.SmallIntegerField()
+    #: `ruleset`: from a rule file; `api`: from the roster.
+    source = pw.TextField()
+    #: False once no rule file defines the user any more.
+    active = pw.BooleanField()
+    presence = pw.TextField(constraints=[pw.Check("presence IN ('online', 'offline', 'away')")])
+    presence_at = Instant(null=True)
+    #: Tickets that hold a slot; changed only together with the assignment.
+    open_count = pw.IntegerField(constraints=[pw.Check("open_count >= 0")])
+    #: Null: no maximum.
+    slot_limit = pw.IntegerField(null=True)
+    last_assigned_at = Instant(null=True)
+
+    class Meta:
+        """One row a person."""
+
+        table_name = "member"
+
+
+class Membership(Table):
+    """Who serves which desk."""
+
+    desk = pw.TextField()
+    user_id = pw.TextField()
+
+    class Meta:
+        """By desk, and by user."""
+
+        table_name = "membership"
+        primary_key = pw.CompositeKey("desk", "user_id")
+        indexes = ((("user_id",), False),)
+
+
+class Skill(Table):
+    """Who has which skill."""
+
+    skill = pw.TextField()
+    user_id = pw.TextField()
+
+    class Meta:
+        """By skill."""
+
+        table_name = "skill"
+        primary_key = pw.CompositeKey("skill", "user_id")
+
+
+class Timer(Table):
+    """Something that waits on another subject than a ticket: a desk with a freed slot or about to open."""
+
+    subject = pw.TextField()
+    kind = pw.TextField()
+    due_at = Instant(index=True)
+
+    class Meta:
+        """One of a kind for each subject."""
+
+        table_name = "timer"
+        primary_key = pw.CompositeKey("subject", "kind")
+
+
+class Ruleset(Table):
+    """A published ruleset, whole."""
+
+    hash = pw.TextField(primary_key=True)
+    #: {file name: content}.
+    files = pw.TextField()
+    published_at = Instant()
+    published_by = pw.TextField()
+
+    class Meta:
+        """By hash."""
+
+        table_name = "ruleset"
+
+
+class Activation(Table):
+    """Which ruleset was put live when; the last one is active."""
+
+    id = pw.BigAutoField()
+    ruleset_hash = pw.TextField()
+    activated_at = Instant()
+    activated_by = pw.TextField()
+
+    class Meta:
+        """A history."""
+
+        table_name = "activation"
+
+
+class ApiKey(Table):
+    """A key to the API; only its SHA-256 is kept."""
+
+    id = pw.TextField(primary_key=True)
+    name = pw.TextField()
+    secret_sha256 = pw.TextField()
+    #: JSON list.
+    scopes = pw.TextField()
+    role = pw.TextField()
+    #: The user as whom the key acts, and only as whom; null for integrations.
+    user_id = pw.TextField(null=True)
+    created_at = Instant()
+    disabled_at = Instant(null=True)
+
+    class Meta:
+        """By id."""
+
+        table_name = "api_key"
+
+
+class Process(Table):
+    """A process of the service and when it was last alive."""
+
+    id = pw.TextField(primary_key=True)
+    kind = pw.TextField()
+    ruleset_hash = pw.TextField(null=True)
+    seen_at = Instant()
+
+    class Meta:
+        """One row a process."""
+
+        table_name = "process"
+
+
+class Plugged(Table):
+    """What a connector remembers: of one of the helpdesk's tickets, or (`ticket_id` empty) of itself."""
+
+    connector = pw.TextField()
+    ticket_id = pw.TextField()
+    memory = pw.TextField()
+    changed_at = Instant()
+
+    class Meta:
+        """By connector and ticket."""
+
+        table_name = "plugged"
+        primary_key = pw.CompositeKey("connector", "ticket_id")
+
+
+class Inbound(Table):
+    """A helpdesk's own webhook, stored before it is answered and worked off after."""
+
+    id = pw.BigAutoField()
+    connector = pw.TextField()
+    source = pw.TextField()
+    payload = pw.TextField()
+    received_at = Instant()
+    #: Why it could not be read; null until then. Such rows stay for whoever looks.
+    error = pw.TextField(null=True)
+
+    class Meta:
+        """In order of arrival."""
+
+        table_name = "inbound"
+
+
+#: All tables, in the order in which they are made.
+TABLES: tuple[type[Table], ...] = (
+    Ticket, Stint, Clock, Event, Action, Delivery, User, Membership, Skill, Timer, Ruleset, Activation, ApiKey, Process,
+    Plugged, Inbound,
+)  # fmt: skip

@@ -1,0 +1,23 @@
+"""Who serves what: groups, desks, users, their maxima, and which desk a ticket belongs to."""
+
+from rules_service.teams.escalation import EscalationPolicy, EscalationPolicySchema, Step, parse_escalation_policy
+from rules_service.teams.parse import DeskSchema, GroupSchema, UserSchema, parse_targets, parse_teams
+from rules_service.teams.roster import QUEUE_KEYS, Desk, Group, Roster, User, Wanted
+
+__all__ = [
+    "QUEUE_KEYS",
+    "Desk",
+    "EscalationPolicy",
+    "EscalationPolicySchema",
+    "Step",
+    "parse_escalation_policy",
+    "parse_targets",
+    "DeskSchema",
+    "Group",
+    "GroupSchema",
+    "Roster",
+    "User",
+    "UserSchema",
+    "Wanted",
+    "parse_teams",
+]

@@ -1,0 +1,166 @@
+"""The worker: what time brings, what waits in queues, what has to go out. Any number may run on one database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from rules_service.clock import Clock, utc_now
+from rules_service.decide import Brakes
+from rules_service.delivery.poller import Poller
+from rules_service.delivery.relay import Relay
+from rules_service.delivery.sending import Sender
+from rules_service.errors import NoRuleset
+from rules_service.live import Live
+from rules_service.service.connecting import ConnectorService
+from rules_service.service.events import EventService
+from rules_service.settings import Settings
+from rules_service.store import Store, due_tickets, figures, people
+
+log = structlog.get_logger()
+
+#: Tickets or timers that one look takes on.
+BATCH = 100
+
+#: Seconds between two signs of life.
+BEAT_EVERY_S = 5.0
+
+#: Longest pause of a loop whose last pass failed, as while the database is away.
+MAX_PAUSE_S = 5.0
+
+
+class Worker:
+    """Loops over `run_once` passes, each a thread of its own."""
+
+    def __init__(self, settings: Settings, *, store: Store | None = None, clock: Clock = utc_now) -> None:
+        """Nothing runs before `run` or `start`."""
+        self.settings = settings
+        self.store = store or Store(settings.database)
+        self.clock = clock
+        self.live = Live(self.store)
+        brakes = Brakes(replies_an_hour=settings.replies_an_hour, firings_a_day=settings.firings_a_day)
+        variables = settings.variables
+        self.events = EventService(self.store, self.live.ruleset, clock, variables=variables, brakes=brakes)
+        self.connecting = ConnectorService(self.store, self.live.ruleset, self.events, clock, variables=variables)
+        sender = Sender(settings.allow_networks)
+        self.relay = Relay(self.store, self.live.ruleset, sender, self.connecting, clock, variables=variables)
+        self.poller = Poller(self.live.ruleset, sender, self.connecting, clock, variables=variables)
+        self.stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    # --- passes -----------------------------------------------------------------------------------------------------
+
+    def run_due(self) -> bool:
+        """Works off the tickets whose deadline has come, oldest first; True when there may be more."""
+        found = due_tickets(self.store, self.clock(), BATCH)
+        for ticket_id in found:
+            if self.stopping.is_set():
+                return False
+            self.events.handle_due(ticket_id)
+        return len(found) == BATCH
+
+    def run_timers(self) -> bool:
+        """Drains the queues of desks that have a freed slot, or that open; True when there may be more."""
+        found = people.due_timers(self.store, self.clock(), BATCH)
+        for subject, kind, due_at in found:
+            if self.stopping.is_set():
+                return False
+            self.store.transact(lambda s=subject, k=kind, d=due_at: people.take_timer(self.store, s, k, d))  # type: ignore[misc]
+            if kind == "drain":
+                self.drain(subject.removeprefix("desk:"))
+        return len(found) == BATCH
+
+    def drain(self, desk_name: str) -> int:
+        """Hands out a desk's queue in its order until nobody has a free slot; returns how many tickets found somebody."""
+        ruleset = self.live.ruleset()
+        desk = ruleset.roster.desks.get(desk_name)
+        if desk is None or not desk.proactive_assignment or not ruleset.calendar_of_desk(desk_name).is_open(self.clock()):
+            return 0
+        count = 0
+        while not self.stopping.is_set():
+            ticket_id = people.next_queued(self.store, desk_name, desk.queue)
+            if ticket_id is None or not self.events.distribute(ticket_id):
+                return count
+            count += 1
+        return count
+
+    def run_inbound(self) -> bool:
+        """Reads one stored webhook; True when there may be more."""
+        return self.connecting.work_one()
+
+    def run_relay(self) -> bool:
+        """Begins deliveries that are due; True when there may be more."""
+        return self.relay.run_once() > 0
+
+    # --- loops ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts every loop in a thread of its own."""
+        self.live.start()
+        for name, work in (
+            ("due", self.run_due),
+            ("timers", self.run_timers),
+            ("inbound", self.run_inbound),
+            ("relay", self.run_relay),
+        ):
+            self._start(name, work, self.settings.poll_ms / 1000)
+        self._start("poller", self._poll, 1.0)
+        self._start("beat", self._beat, BEAT_EVERY_S)
+
+    def stop(self) -> None:
+        """Ends the loops after the pass they are in, and waits for the deliveries under way."""
+        self.stopping.set()
+        for thread in self._threads:
+            thread.join()
+        self.relay.stop()
+        self.live.stop()
+        self.store.close()
+
+    def run(self) -> None:
+        """Runs until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        self.start()
+        log.info("worker_started", database=self.store.kind)
+        while not self.stopping.wait(1):
+            pass
+        self.stop()
+        log.info("worker_stopped")
+
+    def _start(self, name: str, work: Callable[[], bool], every_s: float) -> None:
+        thread = threading.Thread(target=self._loop, args=(name, work, every_s), name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _loop(self, name: str, work: Callable[[], bool], every_s: float) -> None:
+        failures = 0
+        while not self.stopping.is_set():
+            try:
+                with self.store.connection():
+                    more = work()
+                failures = 0
+            except NoRuleset:
+                more = False
+            except Exception:
+                failures += 1
+                more = False
+                log.exception("pass_failed", loop=name, failures=failures)
+            if not more:
+                self.stopping.wait(every_s if not failures else min(MAX_PAUSE_S, every_s * 2**failures))
+
+    def _poll(self) -> bool:
+        self.poller.run_once(self.stopping)
+        return False
+
+    def _beat(self) -> bool:
+        process_id = f"{socket.gethostname()}:{os.getpid()}"
+        self.store.transact(
+            lambda: figures.beat(self.store, process_id, "worker", self.live.hash, self.clock())
+        )
+        return False
+

@@ -1,0 +1,1 @@
+"""Every test of the service, the slow ones marked."""

@@ -1,0 +1,5 @@
+"""The helpdesk is the whole site."""
+
+from django.urls import include, path
+
+urlpatterns = [path("", include("helpdesk.urls"))]
