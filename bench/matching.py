@@ -8,8 +8,6 @@ list expression, which is its best use, the rest are called rule by rule. CEL is
 Python, and the binding to one in Rust. What is not installed is left out.
 """
 
-# ruff: noqa: PLR0911  a case for each operator of the language
-
 from __future__ import annotations
 
 import random

@@ -127,7 +127,12 @@ def check(folder: Path, as_json: bool) -> None:
         listed = [str(problem) for problem in problems]
         _fail(as_json, "invalid_ruleset", f"{len(listed)} problem{'s' if len(listed) != 1 else ''}", problems=listed)
     count = len(ruleset.rules.rules)
-    _say(as_json, {"ok": True, "hash": ruleset.hash, "rules": count}, f"{folder}: {count} rules, no problem", ruleset.hash)
+    _say(
+        as_json,
+        {"ok": True, "hash": ruleset.hash, "rules": count},
+        f"{folder}: {count} rules, no problem",
+        ruleset.hash,
+    )
 
 
 @main.command()
@@ -229,7 +234,11 @@ def list_keys(as_json: bool) -> None:
     found = [
         {"id": row[0], "name": row[1], "role": row[2], "scopes": json.loads(row[3]), "user": row[4]} for row in rows
     ]
-    _say(as_json, {"ok": True, "keys": found}, *(f"{key['id']}  {key['name']}  {', '.join(key['scopes'])}" for key in found))
+    _say(
+        as_json,
+        {"ok": True, "keys": found},
+        *(f"{key['id']}  {key['name']}  {', '.join(key['scopes'])}" for key in found),
+    )
 
 
 @keys.command("disable")

@@ -30,7 +30,11 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """The findings, in a fixed order; no check can fail but by its finding."""
-    return [finding for check in (_python, _engine, _libraries, _zones, _database, _rules, _clock) for finding in check(settings)]
+    return [
+        finding
+        for check in (_python, _engine, _libraries, _zones, _database, _rules, _clock)
+        for finding in check(settings)
+    ]
 
 
 def _python(settings: Settings) -> Iterator[Finding]:
@@ -123,5 +127,3 @@ def _clock(settings: Settings) -> Iterator[Finding]:
     now = utc_now()
     ok = now > dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     yield Finding(name="clock", ok=ok, detail=f"{now:%Y-%m-%d %H:%M:%S} UTC")
-
-

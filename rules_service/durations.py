@@ -22,7 +22,7 @@ class Duration:
 
 
 def parse_duration(text: object) -> Duration:
-    """The duration that `text` states; ValueError, with what would be accepted, for anything else (a bare number too)."""
+    """The duration that `text` states; ValueError, with what would be accepted, for anything else."""
     if not isinstance(text, str):
         raise ValueError(f"a duration needs a unit: {ACCEPTED}; not {text!r}")  # noqa: TRY004  one error for every wrong form
     words = text.strip()

@@ -1,4 +1,4 @@
-"""What can go wrong on account of the caller, each with a stable code; `api/problems.py` maps codes to HTTP statuses."""
+"""What can go wrong on account of the caller, each with a stable code; `api/problems.py` knows the HTTP statuses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class UnknownName(ServiceError):
 
 
 class EventIdReused(ServiceError):
-    """This event id was used with another body; an id names one event for ever, so send the new event under a new id."""
+    """This event id was used with another body; an id names one event for ever, so send the new one under a new id."""
 
     code = "event_id_reused"
 

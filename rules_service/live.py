@@ -81,5 +81,5 @@ class Live:
             started = time.monotonic()
             try:
                 self.follow()
-            except Exception:  # noqa: BLE001  the thread must outlive a database that is away
+            except Exception:
                 log.exception("follow_failed", seconds=round(time.monotonic() - started, 3))

@@ -18,7 +18,8 @@ def configure(level: str) -> None:
     on_terminal = sys.stderr.isatty()
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if on_terminal else structlog.processors.JSONRenderer()
+        if on_terminal
+        else structlog.processors.JSONRenderer()
     )
     tail = [renderer] if on_terminal else [structlog.processors.format_exc_info, renderer]
     structlog.configure(
@@ -37,4 +38,5 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    for chatty in ("urllib3", "transitions", "peewee.migrations"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -159,7 +159,7 @@ def _report(messages: object, place: Place, schema: ma.Schema | None) -> None:
             place.problem("missing", f'"{place.path[-1]}" is required')
         elif text.startswith("a duration"):
             place.problem("duration", text)
-        elif "Not a valid" in text or text == "Invalid input type." or text == "Invalid type.":
+        elif "Not a valid" in text or text in ("Invalid input type.", "Invalid type."):
             place.problem("type", text.rstrip("."))
         else:
             place.problem("value", text.rstrip("."))

@@ -15,7 +15,7 @@ WATCHDOG_S = 30
 GRACE_S = 20
 
 
-class Server(BaseApplication):  # type: ignore[misc]  gunicorn has no types
+class Server(BaseApplication):
     """gunicorn, embedded; one application a process, made after the fork."""
 
     def __init__(self, settings: Settings) -> None:
@@ -24,7 +24,7 @@ class Server(BaseApplication):  # type: ignore[misc]  gunicorn has no types
         super().__init__()
 
     def load_config(self) -> None:
-        """gunicorn's settings."""
+        """Gunicorn's settings."""
         settings = self.settings
         options: dict[str, Any] = {
             "bind": f"{settings.host}:{settings.port}",

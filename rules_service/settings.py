@@ -28,7 +28,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="PROCESSES", default="1", about="API processes"),
     Setting(name="THREADS", default="8", about="threads of each API process"),
     Setting(name="POLL_MS", default="50", about="milliseconds between two looks of the worker at what is due"),
-    Setting(name="ALLOW_NETWORKS", default="127.0.0.0/8,::1/128", about="private networks that webhooks may be sent to"),
+    Setting(
+        name="ALLOW_NETWORKS", default="127.0.0.0/8,::1/128", about="private networks that webhooks may be sent to"
+    ),
     Setting(name="LOG", default="info", about="lowest level that is logged: debug, info, warning, error"),
     Setting(name="REPLIES_AN_HOUR", default="10", about="automatic replies to one ticket within an hour"),
     Setting(name="FIRINGS_A_DAY", default="100", about="firings on one ticket within a day"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rules_service.clock import utc_now
+from rules_service.errors import NotAuthenticated
 from rules_service.ruleset import read_folder
 from rules_service.service.keys import SCOPES, create_key, find_key
 from rules_service.service.publish import check, publish_if_none
-from rules_service.errors import NotAuthenticated
 from rules_service.settings import Settings
 from rules_service.store import Store
 
@@ -56,13 +57,22 @@ def prepare(settings: Settings) -> Prepared:
         lines.append(f"ruleset  {settings.rules} ({published.hash[:12]})")
     lines += [
         f"key      {key}  (also in {KEY_FILE})",
-        "try      "
-        f"curl -s -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' {address}/v1/events "
-        """-d '{"id": "try-1", "type": "ticket.created", "ticket_id": "1", """
-        """"data": {"subject": "Sistem macet", "body": "tidak bisa bayar", "channel": "whatsapp"}}'""",
+        f"try      {_example(address, key)}",
         "stop     Ctrl-C",
     ]
     return Prepared(lines=tuple(lines))
+
+
+def _example(address: str, key: str) -> str:
+    """One line for the shell that opens a ticket."""
+    event = {
+        "id": "try-1",
+        "type": "ticket.created",
+        "ticket_id": "1",
+        "data": {"subject": "Sistem macet", "body": "tidak bisa bayar", "channel": "whatsapp"},
+    }
+    headers = f"-H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"
+    return f"curl -s {headers} {address}/v1/events -d '{json.dumps(event)}'"
 
 
 def run(settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""The vocabulary: what a ticket, an event, a stint, a clock, an escalation and a decision are. Plain data, no behaviour.
+"""The vocabulary: what a ticket, an event, a stint, a clock, an escalation and a decision are. Plain data.
 
 Everything here is frozen: a change makes a new value. Instants are aware UTC datetimes.
 """
@@ -57,6 +57,7 @@ INTERNAL_EVENT_TYPES = frozenset(
 
 #: Event types about a person, not about a ticket.
 USER_EVENT_TYPES = frozenset({"user.online", "user.offline"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
@@ -174,7 +175,7 @@ class ServiceClock:
     name: str
     #: The stint it measures; 0 for a clock of the whole ticket.
     stint_number: int = 0
-    #: running, paused; met in time; breached and still unmet; missed: stopped after the breach; void: its subject ended.
+    #: running, paused; met in time; breached and still unmet; missed: stopped after the breach; void: no verdict.
     status: ClockStatus = "running"
     target_s: int
     #: Name of the calendar it is counted on.

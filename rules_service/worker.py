@@ -76,10 +76,14 @@ class Worker:
         return len(found) == BATCH
 
     def drain(self, desk_name: str) -> int:
-        """Hands out a desk's queue in its order until nobody has a free slot; returns how many tickets found somebody."""
+        """Hands out a desk's queue in its order until no slot is free; returns how many tickets found somebody."""
         ruleset = self.live.ruleset()
         desk = ruleset.roster.desks.get(desk_name)
-        if desk is None or not desk.proactive_assignment or not ruleset.calendar_of_desk(desk_name).is_open(self.clock()):
+        if (
+            desk is None
+            or not desk.proactive_assignment
+            or not ruleset.calendar_of_desk(desk_name).is_open(self.clock())
+        ):
             return 0
         count = 0
         while not self.stopping.is_set():
@@ -159,8 +163,5 @@ class Worker:
 
     def _beat(self) -> bool:
         process_id = f"{socket.gethostname()}:{os.getpid()}"
-        self.store.transact(
-            lambda: figures.beat(self.store, process_id, "worker", self.live.hash, self.clock())
-        )
+        self.store.transact(lambda: figures.beat(self.store, process_id, "worker", self.live.hash, self.clock()))
         return False
-

@@ -72,7 +72,7 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
     return app
 
 
-class _ProblemApi(Api):  # type: ignore[misc]  flask-smorest has no types
+class _ProblemApi(Api):
     """flask-smorest with errors left to `problems`."""
 
     def _register_error_handlers(self) -> None:

@@ -105,7 +105,11 @@ def parse_event(body: object) -> Incoming | UserEvent:
         if found["user_id"] is None:
             raise _invalid({"user_id": ["is required for this type of event"]})
         return UserEvent(found["user_id"], str(kind).removeprefix("user."), found["id"])
-    messages = {name: ["is required for this type of event"] for name in REQUIRED.get(str(kind), ()) if found["data"].get(name) is None}
+    messages = {
+        name: ["is required for this type of event"]
+        for name in REQUIRED.get(str(kind), ())
+        if found["data"].get(name) is None
+    }
     if messages:
         raise _invalid({"data": messages})
     if found["ticket_id"] is None:

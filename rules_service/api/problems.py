@@ -91,7 +91,7 @@ def register(app: Flask) -> None:
 
 
 def flattened(messages: Any, pointer: str = "") -> Iterator[dict[str, str]]:
-    """marshmallow's nested messages as [{pointer, detail}], pointers as in RFC 6901."""
+    """Marshmallow's nested messages as [{pointer, detail}], pointers as in RFC 6901."""
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
             outer = pointer == "" and key in ("json", "query", "path", "headers")

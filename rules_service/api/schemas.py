@@ -77,7 +77,7 @@ class CustomerSchema(StrictSchema):
     language = Text(allow_none=True, validate=ma.validate.Length(max=35))
 
 
-def _tags() -> ma.fields.List:
+def _tags() -> Any:
     return ma.fields.List(Text(validate=ma.validate.Length(min=1, max=80)), validate=ma.validate.Length(max=100))
 
 

@@ -11,11 +11,11 @@ from flask_smorest import Blueprint
 from rules_service.api.auth import acting_as, needs
 from rules_service.api.events import canonical, read_json
 from rules_service.api.schemas import AnswerSchema, OptionsQuerySchema, OptionsSchema, TransitionSchema
+from rules_service.decide import EVENT_OF
 from rules_service.errors import InvalidEvent
 from rules_service.problems import hint
 from rules_service.service import reading
 from rules_service.service.events import Incoming
-from rules_service.decide import EVENT_OF
 from rules_service.tickets import Actor, Event
 
 blueprint = Blueprint("tickets", __name__, description="Tickets, and what may be done with them")

@@ -45,7 +45,7 @@ _FORBIDDEN = (
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
-class UnsentAction(ValueError):  # noqa: N818  what happened to the action
+class UnsentAction(ValueError):
     """The action cannot become a request; the message says why, and sending it again would not help."""
 
 

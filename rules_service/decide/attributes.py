@@ -91,7 +91,13 @@ def _plain() -> Iterable[Computed]:
     choices: list[tuple[str, tuple[str, ...], bool, str, Callable[[Facts], Any]]] = [
         ("ticket.priority", PRIORITIES, True, "priority", lambda f: f.ticket.priority),
         ("event.type", tuple(EVENT_TYPES), False, "type of the event", lambda f: f.event.type),
-        ("event.actor.role", ROLES, False, "role of who did it", lambda f: f.event.actor.role if f.event.actor else None),
+        (
+            "event.actor.role",
+            ROLES,
+            False,
+            "role of who did it",
+            lambda f: f.event.actor.role if f.event.actor else None,
+        ),
     ]
     for name, values, ordered, about, read in choices:
         yield Computed(

@@ -57,7 +57,7 @@ def decide(
     _touch(draft)
     move_clocks(draft, snapshot)
     move_escalation(draft)
-    if event.type == "ticket.deleted" or event.type == "ticket.merged":
+    if event.type in ("ticket.deleted", "ticket.merged"):
         draft.memory = {}
     fire_rules(draft, chain or Chain(fired=set()), brakes)
     return draft.decision()

@@ -97,7 +97,7 @@ class Draft:
         )
 
     def person(self, user_id: str | None) -> Person | None:
-        """The user with their present load where it was gathered, else as the ruleset describes them; None if unknown."""
+        """The user, with the present load where it was gathered, else as the ruleset says; None if unknown."""
         if user_id is None:
             return None
         return self.before.people.get(user_id) or described(self.ruleset, user_id)

@@ -10,7 +10,7 @@ from typing import Any
 from rules_service.decide.attributes import CUSTOM, Facts, row_of
 from rules_service.decide.draft import Draft
 from rules_service.messages import render
-from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Rule, Row, attributes_of
+from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Row, Rule, attributes_of
 from rules_service.tickets import SYSTEM, Event, Firing, RuleMemory, Snapshot
 
 _HOUR = dt.timedelta(hours=1)
@@ -91,7 +91,7 @@ def next_repeat_at(rule: Rule, memory: RuleMemory) -> dt.datetime | None:
 
 
 def limit_ends_at(limit: Limit, memory: RuleMemory, stint_number: int, now: dt.datetime) -> dt.datetime | None:
-    """None while the limit allows a firing; else when it next does, `datetime.max` for a limit that time does not end."""
+    """None while the limit allows a firing; else when it next does, `datetime.max` where time does not help."""
     never = dt.datetime.max.replace(tzinfo=dt.UTC)
     if limit.scope == "ticket":
         return never if memory.total_count >= limit.count else None
@@ -281,7 +281,7 @@ def _text(draft: Draft, source: str, facts: Facts) -> str:
 
 
 def values(facts: Facts) -> dict[str, Any]:
-    """What a template may name: the attributes, nested by their dots, with durations and instants as people write them."""
+    """What a template may name: the attributes, nested by their dots, durations as people write them."""
     from rules_service.decide.attributes import ATTRIBUTES  # noqa: PLC0415  the table is large; only messages need it whole
 
     found: dict[str, Any] = {}

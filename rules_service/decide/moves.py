@@ -285,7 +285,9 @@ def _created(draft: Draft) -> None:
             "message.received",
             {"text": "\n".join(part for part in (data.get("subject"), data.get("body")) if part), "first": True},
             cause="ticket.created",
-            actor=draft.actor if draft.actor.role == "customer" else Actor(id=draft.ticket.customer_id, role="customer"),
+            actor=draft.actor
+            if draft.actor.role == "customer"
+            else Actor(id=draft.ticket.customer_id, role="customer"),
             at=draft.at,
         )
     if data.get("assignee"):
@@ -318,7 +320,9 @@ def _updated(draft: Draft) -> None:
     if priority is not None and PRIORITIES.index(priority) > PRIORITIES.index(ticket.priority):
         data = {**data, "priority": priority}
     changed: dict[str, Any] = {
-        field: data[key] for key, field in _FIELDS.items() if data.get(key) is not None and data[key] != getattr(ticket, field)
+        field: data[key]
+        for key, field in _FIELDS.items()
+        if data.get(key) is not None and data[key] != getattr(ticket, field)
     }
     customer = data.get("customer") or {}
     for key in _CUSTOMER_FIELDS:
@@ -366,7 +370,9 @@ def _follow_moves(draft: Draft, data: Mapping[str, Any]) -> None:
         follow("ticket.assigned", {"assignee": data["assignee"]})
     status = data.get("status")
     if status and status != ticket.status:
-        names = (row.trigger for row in draft.ruleset.lifecycle.rows if row.source == ticket.status and row.target == status)
+        names = (
+            row.trigger for row in draft.ruleset.lifecycle.rows if row.source == ticket.status and row.target == status
+        )
         name = next(names, None) or next(
             (row.trigger for row in draft.ruleset.lifecycle.rows if row.target == status), None
         )

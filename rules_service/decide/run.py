@@ -124,7 +124,9 @@ def _noted(decisions: list[Decision], event: Event, note: str) -> list[Decision]
         )
         text = f"Ticket {event.ticket_id} stays where it is: {note}"
         alert = Action(
-            type="alert", data={"to": ["supervisor"], "severity": "warning", "text": text}, cause=event.cause or "request"
+            type="alert",
+            data={"to": ["supervisor"], "severity": "warning", "text": text},
+            cause=event.cause or "request",
         )
         decisions[index] = replace(decision, firings=firings, actions=(*decision.actions, alert))
         break
@@ -132,7 +134,7 @@ def _noted(decisions: list[Decision], event: Event, note: str) -> list[Decision]
 
 
 def _distribute(ruleset: Ruleset, snapshot: Snapshot, event: Event, now: dt.datetime, world: World) -> list[Event]:
-    """The assignment of a ticket that rests in the queue of an open desk which distributes by itself. Source: R4.19-22."""
+    """The assignment of a ticket that rests in the queue of an open, distributing desk. Source: R4.19-22."""
     ticket = snapshot.ticket
     if ticket is None or not ticket.live or ticket.queued_at is None or ticket.assignee is not None:
         return []
@@ -152,8 +154,8 @@ def _distribute(ruleset: Ruleset, snapshot: Snapshot, event: Event, now: dt.date
     data = {"assignee": person.id, "claimed": True}
     return [
         Event(
-            id=f"{event.id}.distribution.{ticket.stint_number + 1}", type="ticket.assigned", at=now, ticket_id=ticket.id,
-            actor=SYSTEM, data=data, request=True, cause="distribution",
+            id=f"{event.id}.distribution.{ticket.stint_number + 1}", type="ticket.assigned", at=now,
+            ticket_id=ticket.id, actor=SYSTEM, data=data, request=True, cause="distribution",
         )
     ]  # fmt: skip
 

@@ -119,15 +119,15 @@ def _started(draft: Draft, name: str, target: Target, previous: ServiceClock | N
     stint_number = draft.ticket.stint_number if clocks.CLOCKS[name].scope == "stint" else 0
     if name == "resolution" and previous is not None and _on_reopen(draft) == "continue":
         # What was used before closing stays used; the time closed does not count.
-        paused = replace(previous, status="paused", stopped_at=None, breached_at=None, running_since_at=None, due_at=None)
+        paused = replace(
+            previous, status="paused", stopped_at=None, breached_at=None, running_since_at=None, due_at=None
+        )
         return clocks.resume(replace(paused, target_s=target.seconds, calendar=target.calendar), hours, at)
     return clocks.start(name, target=target, hours=hours, at=at, stint_number=stint_number)
 
 
 def _on_reopen(draft: Draft) -> str:
-    facts = Facts(
-        ruleset=draft.ruleset, snapshot=draft.before, ticket=draft.ticket, event=draft.event, now=draft.now
-    )
+    facts = Facts(ruleset=draft.ruleset, snapshot=draft.before, ticket=draft.ticket, event=draft.event, now=draft.now)
     found = (policy for policy in draft.ruleset.sla_policies if policy.applies(row_of(facts, policy.needs)))
     policy = next(found, None)
     return policy.on_reopen if policy else "continue"

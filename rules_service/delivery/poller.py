@@ -106,5 +106,3 @@ def _parsed(body: bytes) -> object:
     except ValueError:
         raise SendError("the helpdesk's answer is not JSON, or is too large") from None
     return parsed
-
-

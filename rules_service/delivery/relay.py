@@ -36,7 +36,7 @@ BACKOFF_S = (5, 30, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 _GONE = 410
 
 
-class Failed(Exception):  # noqa: N818  an outcome, handled here
+class Failed(Exception):
     """The attempt failed; `final` when no further one can help."""
 
     def __init__(self, why: str, *, final: bool = False) -> None:
@@ -108,7 +108,9 @@ class Relay:
                 else:
                     self._by_webhook(delivery)
             except (Failed, SendError, UnsentAction) as error:
-                self._failed(delivery, str(error), final=isinstance(error, UnsentAction) or getattr(error, "final", False))
+                self._failed(
+                    delivery, str(error), final=isinstance(error, UnsentAction) or getattr(error, "final", False)
+                )
             else:
                 self._settle(lambda: outbox.settle_delivered(self._store, delivery, self._clock()))
         except Exception:
@@ -180,9 +182,7 @@ class Relay:
                 # The first attempt seemed to fail; the helpdesk may have carried it out all the same.
                 found = self._sender.send("GET", check.url, headers=check.headers, most=MAX_JSON)
                 fetched = _json(found.body) if found.status == 200 else None  # noqa: PLR2004  found
-                if already_done(
-                    connector, kind, data, ticket_id, fetched, since=delivery.created_at, index=index
-                ):
+                if already_done(connector, kind, data, ticket_id, fetched, since=delivery.created_at, index=index):
                     continue
             reply = self._sender.send(request.method, request.url, headers=request.headers, json=request.json)
             if not 200 <= reply.status < 300:  # noqa: PLR2004  success, as HTTP has it

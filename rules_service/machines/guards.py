@@ -55,7 +55,7 @@ def may_act_for(move: Move) -> Reason | None:
             return None
     return Reason(
         code="may_not_act_for",
-        text="only the assignee, a member of the desk while the ticket is queued, or a supervisor of its group may do this",
+        text="only the assignee, a member of the desk while the ticket is queued, or a supervisor of its group may",
     )
 
 
@@ -72,7 +72,9 @@ def own_desk(move: Move) -> Reason | None:
         person = move.actor_person
         if person is not None and person.group == target.group:
             return None
-        return Reason(code="other_team", text=f"a supervisor assigns within the own team; {target.id} is of {target.group}")
+        return Reason(
+            code="other_team", text=f"a supervisor assigns within the own team; {target.id} is of {target.group}"
+        )
     if actor.id != target.id:
         return Reason(code="not_self", text="an agent may take a ticket, not give it to somebody else")
     if ticket.desk not in target.desks:

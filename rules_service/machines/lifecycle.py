@@ -75,7 +75,7 @@ class Lifecycle:
         return self.table.get((status, role), ())
 
     def target_of(self, trigger: str, status: str) -> str | None:
-        """Where `trigger` leads from `status`, whoever does it; None where no row says so. For facts without an edge."""
+        """Where `trigger` leads from `status`, whoever does it; None if no row says so. For facts without an edge."""
         same = [row for row in self.rows if row.trigger == trigger and row.target is not None]
         here = next((row.target for row in same if row.source == status), None)
         return here or (same[0].target if same else None)
@@ -186,4 +186,5 @@ def _condition(row: Transition) -> Any:
 
 
 def _moved(event: EventData) -> None:
-    event.model.moved = True
+    model: Any = event.model
+    model.moved = True

@@ -42,7 +42,7 @@ class LifecycleSchema(ma.Schema):
 
 
 def parse_lifecycle(data: object, place: Place) -> Lifecycle | None:
-    """The lifecycle, or None after reporting every problem: names, reachability, and a way to finish for every state."""
+    """The lifecycle, or None after reporting every problem: names, reachability, a way to finish for every state."""
     before = len(place.problems)
     section = shaped(LifecycleSchema(), data, place)
     if section is None:
@@ -119,7 +119,9 @@ def _check_whole(initial: str, states: dict[str, State], rows: list[Transition],
     edges = [(row.source, row.target) for row in rows if row.target is not None]
     ends = {name for name, state in states.items() if state.clock == "stopped"}
     if not ends:
-        place.at("states").problem("lifecycle", "no state has `clock: stopped`, so that no ticket could ever be finished")
+        place.at("states").problem(
+            "lifecycle", "no state has `clock: stopped`, so that no ticket could ever be finished"
+        )
         return
     reached = _closure({initial}, edges)
     finishing = _closure(ends, [(target, source) for source, target in edges])

@@ -76,7 +76,9 @@ def compile_template(text: str) -> jinja2.Template:
     try:
         tree = _ENVIRONMENT.parse(text)
         for node in tree.find_all(_FORBIDDEN):
-            raise TemplateError(f"templates know variables, filters, if and for; not {type(node).__name__}", node.lineno)
+            raise TemplateError(
+                f"templates know variables, filters, if and for; not {type(node).__name__}", node.lineno
+            )
         for found in tree.find_all(nodes.Filter):
             if found.name not in FILTERS:
                 raise TemplateError(f'unknown filter "{found.name}"; accepted: {", ".join(FILTERS)}', found.lineno)
@@ -103,7 +105,9 @@ class _Blank(dict[str, Any]):
     """Values by name, nested mappings too; what is absent is an empty one."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        super().__init__({k: _Blank(v) if isinstance(v, Mapping) else ("" if v is None else v) for k, v in values.items()})
+        super().__init__(
+            {k: _Blank(v) if isinstance(v, Mapping) else ("" if v is None else v) for k, v in values.items()}
+        )
 
     def __missing__(self, key: str) -> Any:
         return _Blank({})

@@ -147,9 +147,6 @@ class _Parser:
             near = hint(key, [*self._vocabulary.attributes, *_GROUPS])
             place.problem("unknown-attribute", f"no attribute is called {named}{near}", key=True)
             return None
-        self._atoms += 1
-        if self._atoms == MOST_ATOMS + 1:
-            place.problem("limit", f"a condition holds at most {MOST_ATOMS} comparisons", key=True)
         return self._field(attribute, value, place)
 
     def _group(self, key: str, data: object, place: Place, depth: int) -> Condition | None:
@@ -228,6 +225,10 @@ class _Parser:
         value = operands.read_operand(operator, data, place, attribute, self._vocabulary.keyword_lists)
         if value is None:
             return None
+        before = self._atoms
+        self._atoms += len(value) if isinstance(value, tuple) else 1
+        if before <= MOST_ATOMS < self._atoms:
+            place.problem("limit", f"a condition holds at most {MOST_ATOMS} comparisons", key=True)
         if isinstance(value, tuple):
             atoms = tuple(Atom(name, operator, one) for one in value)
             return atoms[0] if len(atoms) == 1 else AnyOf(atoms)

@@ -136,8 +136,10 @@ class Matcher:
         return tuple([index for index, holds in enumerate(self._matches) if holds(row)])
 
     def _confirmed(self, selected: set[int], row: Row) -> tuple[int, ...]:
-        matches = self._matches
-        confirmed = tuple([index for index in sorted(selected) if matches[index](row)])
+        confirmed: tuple[int, ...] = ()
+        if selected:
+            matches = self._matches
+            confirmed = tuple([index for index in sorted(selected) if matches[index](row)])
         if len(confirmed) != len(selected):
             self._differs("disagreement", selected.difference(confirmed), row)
         if self._full_check_every and next(self._rows) % self._full_check_every == 0:

@@ -44,15 +44,15 @@ class NetworkError(Exception):
     """The network cannot answer; `match` can."""
 
 
-class NetworkUnavailable(NetworkError):  # noqa: N818  reads as what it is
+class NetworkUnavailable(NetworkError):
     """durable-rules cannot be imported in this process."""
 
 
-class NetworkMismatch(NetworkError):  # noqa: N818  reads as what it is
+class NetworkMismatch(NetworkError):
     """A network just built does not agree with `match`, and must not be used."""
 
 
-class NetworkPoisoned(NetworkError):  # noqa: N818  reads as what it is
+class NetworkPoisoned(NetworkError):
     """The engine failed; this network is never asked again, because what it would say or do is not known."""
 
 

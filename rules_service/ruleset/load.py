@@ -202,7 +202,9 @@ class _Loader:
             here = place.at(index)
             name = definition.get("id") if isinstance(definition, dict) else None
             # A definition without an id is reported by its own schema; it needs a key of its own until then.
-            self._add(self.listed[section], name if isinstance(name, str) else f" {here}", definition, here, section[:-1])
+            self._add(
+                self.listed[section], name if isinstance(name, str) else f" {here}", definition, here, section[:-1]
+            )
 
     def _add(self, entries: dict[str, Entry], name: str, value: object, place: Place, what: str) -> None:
         if name in entries:
@@ -271,9 +273,7 @@ class _Loader:
     def _escalation_policies(self) -> dict[str, EscalationPolicy]:
         found = {}
         for name, (data, place) in self.named["escalation_policies"].items():
-            policy = parse_escalation_policy(
-                name, data, place, groups=self.named["groups"], users=self.named["users"]
-            )
+            policy = parse_escalation_policy(name, data, place, groups=self.named["groups"], users=self.named["users"])
             if policy is not None:
                 found[name] = policy
         return found

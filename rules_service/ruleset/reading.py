@@ -54,7 +54,7 @@ def read_yaml(name: str, content: bytes, problems: list[Problem]) -> tuple[Any, 
     return reader.data, place
 
 
-class _Fatal(Exception):  # noqa: N818  not an error to anybody outside this file
+class _Fatal(Exception):
     """Reading cannot go on; the problem is reported."""
 
 
@@ -89,7 +89,7 @@ class _Reader:
                         self._fatal(event, "syntax", "a rule file is one document; remove what follows `---`")
 
     def _fatal(self, event: yaml.Event, kind: str, message: str) -> None:
-        mark = event.start_mark
+        mark: Any = event.start_mark
         self.place.problems.append(Problem(self.place.file, mark.line + 1, mark.column + 1, message, kind))
         raise _Fatal
 

@@ -67,7 +67,7 @@ class ConnectorService:
         self._store.transact(lambda: plugged.store_inbound(self._store, name, "inbound", text, now))
 
     def work_one(self) -> bool:
-        """Reads the oldest stored webhook; False when there is none. One that cannot be read is kept, with the reason."""
+        """Reads the oldest stored webhook; False when there is none. One that cannot be read is kept, with the why."""
 
         def work() -> bool:
             found = plugged.first_inbound(self._store)
@@ -171,7 +171,9 @@ class ConnectorService:
         """Handles the events; one that cannot be is told in the log and keeps no other from being handled."""
         for event in events:
             named = replace(event, source=connector.name, id=f"{connector.name}:{event.id}")
-            body = dump({"id": named.id, "type": named.type, "ticket_id": named.ticket_id, "at": named.at, "data": named.data})
+            body = dump(
+                {"id": named.id, "type": named.type, "ticket_id": named.ticket_id, "at": named.at, "data": named.data}
+            )
             try:
                 with self._store.database.atomic():
                     self._events.handle_open(Incoming(event=named, body=body))
@@ -188,5 +190,3 @@ class ConnectorService:
 def _sent_at(memory: Mapping[str, Any]) -> dt.datetime:
     text = memory.get("sent_at")
     return dt.datetime.fromisoformat(text) if text else dt.datetime.min.replace(tzinfo=dt.UTC)
-
-

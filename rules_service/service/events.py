@@ -67,7 +67,7 @@ class EventService:
         self._receivers: dict[tuple[str, str | None], dict[str, tuple[str, ...]]] = {}
 
     def handle(self, incoming: Incoming) -> dict[str, Any]:
-        """What the event did: `ticket`, `outcome`, `fired`, `actions`, `irregular`, `reasons`, `decision_id`, `duplicate`.
+        """What the event did: ticket, outcome, fired, actions, irregular, reasons, marks, decision_id, duplicate.
 
         The same event again gives the first answer with `duplicate: true`. Errors: EventIdReused, UnknownTicket,
         TransitionRefused (a request that the lifecycle does not allow; nothing is written).
@@ -183,7 +183,7 @@ class EventService:
         }
 
 
-class _NobodyFree(Exception):  # noqa: N818  rolls the attempt back
+class _NobodyFree(Exception):
     """No slot is free."""
 
 
@@ -208,7 +208,9 @@ class _World:
 class _Work:
     """One transaction about one ticket: the chains run so far, and the snapshot after them."""
 
-    def __init__(self, service: EventService, ruleset: Ruleset, snapshot: Snapshot, version: int, now: dt.datetime) -> None:
+    def __init__(
+        self, service: EventService, ruleset: Ruleset, snapshot: Snapshot, version: int, now: dt.datetime
+    ) -> None:
         self.service = service
         self.store = service.store
         self.ruleset = ruleset
@@ -222,9 +224,7 @@ class _Work:
     def run(self, event: Event) -> list[Decision]:
         """Decides one event and all that it causes. Events of the service itself are recorded at once."""
         self._gather(event)
-        decisions, self.after = run(
-            self.ruleset, self.after, event, self.now, self.world, brakes=self.service.brakes
-        )
+        decisions, self.after = run(self.ruleset, self.after, event, self.now, self.world, brakes=self.service.brakes)
         if event.cause is not None:
             self.record(event, decisions, _canonical(event), None)
         return decisions
@@ -258,7 +258,9 @@ class _Work:
                 now=self.now,
                 ruleset_hash=self.ruleset.hash,
                 next_due_at=next_due_at(self.ruleset, self.after, self.now),
-                tier=self.ruleset.tiers.index(ticket.customer_tier) if ticket.customer_tier in self.ruleset.tiers else -1,
+                tier=self.ruleset.tiers.index(ticket.customer_tier)
+                if ticket.customer_tier in self.ruleset.tiers
+                else -1,
                 slots=slots,
                 receivers=self.service.receivers(self.ruleset, ticket.source),
             ),
@@ -284,7 +286,9 @@ class _Work:
         """Fetches what guards and rules of this event may look at beyond the ticket."""
         ticket = self.after.ticket
         ids = {event.data.get("assignee"), event.data.get("wanted", {}).get("to")} - {None}
-        people = {found_id: person for found_id in ids if (person := described(self.ruleset, str(found_id))) is not None}
+        people = {
+            found_id: person for found_id in ids if (person := described(self.ruleset, str(found_id))) is not None
+        }
         loads = read_loads(self.store, people, people) if people else {}
         needs = self.ruleset.gathered_needs
         gathered = {}
@@ -300,7 +304,11 @@ class _Work:
 def _slot_changes(ruleset: Ruleset, before: Snapshot, after: Snapshot, claimed: Sequence[str]) -> dict[str, int]:
     """Who gains or loses a slot: the holder after, less the holder before, less what claims have taken already."""
     changes: dict[str, int] = {}
-    for user_id, delta in ((holder(ruleset, after), 1), (holder(ruleset, before), -1), *((found, -1) for found in claimed)):
+    for user_id, delta in (
+        (holder(ruleset, after), 1),
+        (holder(ruleset, before), -1),
+        *((found, -1) for found in claimed),
+    ):
         if user_id is not None:
             changes[user_id] = changes.get(user_id, 0) + delta
     return {user_id: delta for user_id, delta in changes.items() if delta}
@@ -342,9 +350,7 @@ def _answer(event: Event, decisions: Sequence[Decision], after: Snapshot) -> dic
         "irregular": any(decision.outcome == "irregular" for decision in decisions),
         "reasons": [plain(reason) for reason in decisions[0].reasons],
         "marks": sorted({mark for decision in decisions for mark in decision.marks}),
-        "fired": [
-            firing.rule_id for decision in decisions for firing in decision.firings if firing.outcome == "fired"
-        ],
+        "fired": [firing.rule_id for decision in decisions for firing in decision.firings if firing.outcome == "fired"],
         "actions": [
             {"id": found_id, "type": action.type, "cause": action.cause, "data": plain(action.data)}
             for found_id, action in actions_of(event, decisions)
@@ -356,4 +362,3 @@ def _answer(event: Event, decisions: Sequence[Decision], after: Snapshot) -> dic
 
 def _canonical(event: Event) -> str:
     return dump({"id": event.id, "type": event.type, "at": event.at, "ticket_id": event.ticket_id, "data": event.data})
-

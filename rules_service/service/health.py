@@ -26,7 +26,7 @@ class Following(Protocol):
 
 
 def readiness(store: Store, live: Following, now: dt.datetime) -> dict[str, Any]:
-    """`ready`, and for each check `ok` or what is wrong. A silent worker or a failed engine is told, yet still ready."""
+    """`ready`, and for each check `ok` or what is wrong. Without a worker or engine the service is still ready."""
     store.check_ready()
     checks: dict[str, str] = {"database": "ok"}
     ready = True

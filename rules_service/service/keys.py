@@ -43,15 +43,21 @@ class Key:
 
 
 def create_key(
-    store: Store, now: dt.datetime, *, name: str, scopes: list[str], role: str = "integration", user_id: str | None = None
+    store: Store,
+    now: dt.datetime,
+    *,
+    name: str,
+    scopes: list[str],
+    role: str = "integration",
+    user_id: str | None = None,
 ) -> str:
     """Makes a key and returns it; it cannot be shown again."""
     key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
 
     def work() -> None:
         api_keys.insert(
-            store, key_id=key_id, name=name, secret_sha256=_sha256(secret), scopes=json.dumps(sorted(scopes)), role=role,
-            user_id=user_id, now=now,
+            store, key_id=key_id, name=name, secret_sha256=_sha256(secret), scopes=json.dumps(sorted(scopes)),
+            role=role, user_id=user_id, now=now,
         )  # fmt: skip
 
     store.transact(work)
@@ -66,9 +72,7 @@ def find_key(store: Store, presented: str) -> Key:
     known = row.secret_sha256 if row is not None else _sha256("")
     if not hmac.compare_digest(known, _sha256(secret)) or row is None:
         raise NotAuthenticated
-    return Key(
-        id=row.id, name=row.name, scopes=frozenset(json.loads(row.scopes)), role=row.role, user_id=row.user_id
-    )
+    return Key(id=row.id, name=row.name, scopes=frozenset(json.loads(row.scopes)), role=row.role, user_id=row.user_id)
 
 
 def _sha256(secret: str) -> str:

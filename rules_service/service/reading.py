@@ -6,10 +6,10 @@ import datetime as dt
 from typing import Any
 
 from rules_service.clocks import used_pct, used_s
-from rules_service.decide import described, move_of
+from rules_service.decide import move_of
 from rules_service.errors import UnknownTicket
 from rules_service.ruleset import Ruleset
-from rules_service.store import Store, people, read_loads, read_ticket
+from rules_service.store import Store, people, read_ticket
 from rules_service.tickets import Actor, ServiceClock, Snapshot
 
 
@@ -33,7 +33,8 @@ def options(store: Store, ruleset: Ruleset, ticket_id: str, actor: Actor, now: d
     return {
         "status": ticket.status,
         "allowed": [
-            {"trigger": row.trigger, "to": row.target or ticket.status, "requires": list(row.requires)} for row in allowed
+            {"trigger": row.trigger, "to": row.target or ticket.status, "requires": list(row.requires)}
+            for row in allowed
         ],
         "refused": [
             {"trigger": trigger, "reasons": [{"code": reason.code, "text": reason.text} for reason in reasons]}
@@ -108,8 +109,6 @@ def ticket(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) -> 
 def user(store: Store, user_id: str) -> dict[str, Any] | None:
     """A user with the present load; None for an unknown one."""
     return people.read_user(store, user_id)
-
-
 
 
 def _clock(ruleset: Ruleset, clock: ServiceClock, now: dt.datetime) -> dict[str, Any]:

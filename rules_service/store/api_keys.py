@@ -22,7 +22,15 @@ class StoredKey:
 
 
 def insert(
-    store: Store, *, key_id: str, name: str, secret_sha256: str, scopes: str, role: str, user_id: str | None, now: dt.datetime
+    store: Store,
+    *,
+    key_id: str,
+    name: str,
+    secret_sha256: str,
+    scopes: str,
+    role: str,
+    user_id: str | None,
+    now: dt.datetime,
 ) -> None:
     """Keeps a new key."""
     del store
@@ -34,7 +42,8 @@ def insert(
 def read(store: Store, key_id: str) -> StoredKey | None:
     """The key with this id, unless it was disabled."""
     row = store.row(
-        "SELECT id, name, secret_sha256, scopes, role, user_id FROM api_key WHERE id = ? AND disabled_at IS NULL", key_id
+        "SELECT id, name, secret_sha256, scopes, role, user_id FROM api_key WHERE id = ? AND disabled_at IS NULL",
+        key_id,
     )
     if row is None:
         return None
@@ -45,7 +54,7 @@ def listed(store: Store) -> list[tuple[str, str, str, str, str | None]]:
     """(id, name, role, scopes, user) of every key in use, oldest first."""
     return store.rows(
         "SELECT id, name, role, scopes, user_id FROM api_key WHERE disabled_at IS NULL ORDER BY created_at"
-    )  # type: ignore[return-value]
+    )
 
 
 def disable(store: Store, key_id: str, now: dt.datetime) -> bool:

@@ -33,7 +33,7 @@ def plain(value: Any) -> Any:
         return sorted(value)
     return {
         name: plain(found)
-        for name, default in _defaults(type(value))
+        for name, default in _defaults(type(value))  # type: ignore[arg-type]  # a class is hashable
         if (found := getattr(value, name)) != default
     }
 
@@ -61,14 +61,15 @@ def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
 
 
 @functools.cache
-def _decoder(kind: Any) -> Callable[[Any], Any]:  # noqa: PLR0911  one line a type
+def _decoder(kind: Any) -> Callable[[Any], Any]:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is dt.datetime:
         return instant
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
+        make: Any = kind
         decoders = {field.name: _decoder(hints[field.name]) for field in dataclasses.fields(kind)}
-        return lambda data: kind(**{name: decoders[name](item) for name, item in data.items() if name in decoders})
+        return lambda data: make(**{name: decoders[name](item) for name, item in data.items() if name in decoders})
     if origin in (types.UnionType, typing.Union) and type(None) in args:
         inner = _decoder(next(arg for arg in args if arg is not type(None)))
         return lambda data: None if data is None else inner(data)

@@ -45,7 +45,7 @@ def claim_deliveries(
     until = now + dt.timedelta(seconds=lease_s)
     skipped = f" AND d.endpoint NOT IN ({', '.join('?' * len(without))})" if without else ""
     rows = store.rows(
-        "UPDATE delivery SET attempts = attempts + 1, next_attempt_at = ? WHERE id IN ("  # noqa: S608  marks only
+        "UPDATE delivery SET attempts = attempts + 1, next_attempt_at = ? WHERE id IN ("
         "SELECT d.id FROM delivery d WHERE d.state = 'pending' AND d.next_attempt_at <= ?" + skipped +
         " AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.state = 'pending' AND e.endpoint = d.endpoint"
         " AND e.ticket_id = d.ticket_id AND e.id < d.id)"
@@ -62,7 +62,7 @@ def claim_deliveries(
     actions = {
         seq: rest
         for seq, *rest in store.rows(
-            "SELECT seq, id, type, cause, data, event_id, created_at FROM action"  # noqa: S608  marks only
+            "SELECT seq, id, type, cause, data, event_id, created_at FROM action"
             f" WHERE seq IN ({', '.join('?' * len(seqs))})",
             *seqs,
         )
@@ -151,7 +151,7 @@ def _iso(value: int | None) -> str | None:
 
 def _settle(store: Store, claimed: Claimed, change: str, *values: Any) -> bool:
     cursor = store.sql(
-        f"UPDATE delivery SET {change} WHERE id = ? AND state = 'pending' AND next_attempt_at = ?",  # noqa: S608  fixed parts
+        f"UPDATE delivery SET {change} WHERE id = ? AND state = 'pending' AND next_attempt_at = ?",
         *values,
         claimed.id,
         micros(claimed.lease_until),

@@ -51,7 +51,7 @@ def next_queued(store: Store, desk: str, order: tuple[tuple[str, bool], ...]) ->
     """Id of the first ticket of a desk's queue; None when it is empty."""
     keys = ", ".join(f"{_QUEUE_SQL[key]} {'ASC' if ascending else 'DESC'}" for key, ascending in order)
     row = store.row(
-        f"SELECT id FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY {keys}, queued_at, id LIMIT 1",  # noqa: S608  fixed names
+        f"SELECT id FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY {keys}, queued_at, id LIMIT 1",
         desk,
     )
     return None if row is None else str(row[0])
@@ -67,9 +67,7 @@ def due_timers(store: Store, now: dt.datetime, limit: int) -> list[tuple[str, st
 
 def take_timer(store: Store, subject: str, kind: str, due_at: dt.datetime) -> bool:
     """Removes a timer as it was seen; False when another worker had it first or it was set anew."""
-    cursor = store.sql(
-        "DELETE FROM timer WHERE subject = ? AND kind = ? AND due_at = ?", subject, kind, micros(due_at)
-    )
+    cursor = store.sql("DELETE FROM timer WHERE subject = ? AND kind = ? AND due_at = ?", subject, kind, micros(due_at))
     return bool(cursor.rowcount == 1)
 
 

@@ -13,9 +13,7 @@ from rules_service.teams import Roster
 def store_files(store: Store, ruleset_hash: str, files: str, now: dt.datetime, by: str) -> None:
     """Keeps a ruleset's files (JSON: name -> content) under its hash; one that is there stays as it is."""
     del store
-    Ruleset.insert(
-        hash=ruleset_hash, files=files, published_at=now, published_by=by
-    ).on_conflict_ignore().execute()
+    Ruleset.insert(hash=ruleset_hash, files=files, published_at=now, published_by=by).on_conflict_ignore().execute()
 
 
 def active_hash(store: Store) -> str | None:

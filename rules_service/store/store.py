@@ -90,7 +90,9 @@ class Store:
         if not parameters:
             return
         head, _, values = text.partition(" VALUES ")
-        self.sql(f"{head} VALUES {', '.join([values] * len(parameters))}", *(item for row in parameters for item in row))
+        self.sql(
+            f"{head} VALUES {', '.join([values] * len(parameters))}", *(item for row in parameters for item in row)
+        )
 
     def transact(self, work: Callable[[], T]) -> T:
         """Runs `work` in one transaction and returns its result; nothing of it stays if it raises.
@@ -143,5 +145,5 @@ class Store:
             self.database.close()
 
 
-class Lost(Exception):  # noqa: N818  not a failure: the transaction is run again
+class Lost(Exception):
     """Another transaction changed what this one had read."""

@@ -212,7 +212,9 @@ class Delivery(Table):
 
 
 Delivery.add_index(
-    Delivery.index(Delivery.next_attempt_at, Delivery.id, name="delivery_due", where=Delivery.state == pw.SQL("'pending'"))
+    Delivery.index(
+        Delivery.next_attempt_at, Delivery.id, name="delivery_due", where=Delivery.state == pw.SQL("'pending'")
+    )
 )
 Delivery.add_index(
     Delivery.index(

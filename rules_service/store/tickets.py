@@ -51,9 +51,7 @@ class Change:
 
 def read_ticket(store: Store, ticket_id: str, *, lock: bool) -> tuple[Snapshot, int]:
     """The snapshot and version of a ticket, locked until the transaction ends; an empty one, version 0, if unknown."""
-    row = store.row(
-        "SELECT state, version FROM ticket WHERE id = ?" + (store.for_update if lock else ""), ticket_id
-    )
+    row = store.row("SELECT state, version FROM ticket WHERE id = ?" + (store.for_update if lock else ""), ticket_id)
     if row is None:
         return Snapshot(), 0
     snapshot: Snapshot = codec.load(Snapshot, row[0])
@@ -76,7 +74,7 @@ def read_loads(store: Store, user_ids: Iterable[str], people: Mapping[str, Perso
     if not wanted:
         return {}
     marks = ", ".join("?" * len(wanted))
-    rows = store.rows(f"SELECT id, presence, open_count, slot_limit FROM member WHERE id IN ({marks})", *wanted)  # noqa: S608  marks only
+    rows = store.rows(f"SELECT id, presence, open_count, slot_limit FROM member WHERE id IN ({marks})", *wanted)
     return {
         user_id: replace(people[user_id], online=presence == "online", open_count=open_count, slot_limit=slot_limit)
         for user_id, presence, open_count, slot_limit in rows
@@ -98,7 +96,7 @@ def claim_slot(store: Store, wanted: Wanted, now: dt.datetime) -> str | None:
     longest since the last assignment. Where another transaction holds the only candidates, it is waited for.
     """
     where, parameters = _conditions(wanted)
-    chosen = f"SELECT m.id FROM member m WHERE {where} ORDER BY {_ORDER[wanted.strategy]} LIMIT 1"  # noqa: S608  fixed parts
+    chosen = f"SELECT m.id FROM member m WHERE {where} ORDER BY {_ORDER[wanted.strategy]} LIMIT 1"
     take = "UPDATE member SET open_count = open_count + 1, last_assigned_at = ? WHERE id = ({}) RETURNING id"
     for lock in (store.skip_locked, store.for_update, store.for_update, store.for_update):
         row = store.row(take.format(chosen + lock), micros(now), *parameters)
@@ -167,7 +165,7 @@ def _write_ticket(store: Store, change: Change) -> None:
         state,
     )
     if change.version == 0:
-        store.sql(f"INSERT INTO ticket (id, {', '.join(_COLUMNS)}) VALUES ({_MARKS})", ticket.id, *values)  # noqa: S608  fixed
+        store.sql(f"INSERT INTO ticket (id, {', '.join(_COLUMNS)}) VALUES ({_MARKS})", ticket.id, *values)
         return
     cursor = store.sql(_UPDATE, *values, ticket.id, change.version)
     if cursor.rowcount != 1:
@@ -179,7 +177,7 @@ _COLUMNS = (
     "queued_at", "waiting_since_at", "closed_at", "next_due_at", "breached", "escalated", "state",
 )  # fmt: skip
 _MARKS = ", ".join("?" * (len(_COLUMNS) + 1))
-_UPDATE = f"UPDATE ticket SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE id = ? AND version = ?"  # noqa: S608
+_UPDATE = f"UPDATE ticket SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE id = ? AND version = ?"
 
 
 def _write_stints(store: Store, change: Change) -> None:
@@ -198,8 +196,8 @@ def _write_stints(store: Store, change: Change) -> None:
             )  # fmt: skip
     new = [stint for stint in (*ended, *([after] if after else ())) if stint.number > known]
     store.many(
-        "INSERT INTO stint (ticket_id, number, agent_id, desk, assigned_at, opened_at, responded_at, ended_at, ended_by,"
-        " over_maximum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO stint (ticket_id, number, agent_id, desk, assigned_at, opened_at, responded_at, ended_at,"
+        " ended_by, over_maximum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 _ticket_id(change), stint.number, stint.agent_id, stint.desk, micros(stint.assigned_at),
@@ -257,7 +255,12 @@ def logged(decision: Decision) -> dict[str, Any]:
         record["actions"] = [action.type for action in decision.actions]
     ticket = decision.changes.get("ticket")
     if ticket is not None:
-        record["ticket"] = {"status": ticket.status, "assignee": ticket.assignee, "desk": ticket.desk, "priority": ticket.priority}
+        record["ticket"] = {
+            "status": ticket.status,
+            "assignee": ticket.assignee,
+            "desk": ticket.desk,
+            "priority": ticket.priority,
+        }
     row = {name: value for name, value in decision.row.items() if not name.endswith("#keywords")}
     if row:
         record["row"] = {name: value[:200] if isinstance(value, str) else value for name, value in row.items()}
@@ -292,8 +295,7 @@ def _write_actions(store: Store, change: Change) -> None:
         )
     ]  # fmt: skip
     rows = store.rows(
-        "INSERT INTO action (id, ticket_id, event_id, type, cause, data, created_at)"  # noqa: S608  marks only
-        f" VALUES {marks} RETURNING id, seq",
+        f"INSERT INTO action (id, ticket_id, event_id, type, cause, data, created_at) VALUES {marks} RETURNING id, seq",
         *values,
     )
     seqs = dict(rows)

@@ -114,7 +114,7 @@ def _parse_target(to: object, place: Place, groups: Container[str], users: Conta
                 return {key: value}
             place.at(key).problem("unknown-name", f"unknown {key} {describe(value)}")
             return None
-        if key == "level" and (value == "next" or (isinstance(value, int) and 0 <= value <= 3)):  # noqa: PLR2004  L0-L3
+        if key == "level" and value in ("next", 0, 1, 2, 3) and not isinstance(value, bool):
             return {"level": value}
     accepted = f"{', '.join(STEP_PARTIES)}, {{level: next}}, {{level: 0..3}}, {{group: NAME}} or {{user: ID}}"
     place.problem("value", f"a step goes to {accepted}; not {describe(to)}")

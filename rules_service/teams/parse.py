@@ -35,7 +35,9 @@ class DeskSchema(ma.Schema):
     members = ma.fields.List(ma.fields.String(), load_default=None)
     max_assignment = ma.fields.Integer(strict=True, required=True, validate=ma.validate.Range(min=1, max=10_000))
     proactive_assignment = ma.fields.Boolean(load_default=True, truthy={True}, falsy={False})
-    strategy = ma.fields.String(load_default="least_loaded", validate=ma.validate.OneOf(["least_loaded", "round_robin"]))
+    strategy = ma.fields.String(
+        load_default="least_loaded", validate=ma.validate.OneOf(["least_loaded", "round_robin"])
+    )
     calendar = ma.fields.String(load_default="always")
     queue = ma.fields.List(ma.fields.Raw(), load_default=["created"])
     sla = ma.fields.Dict(keys=ma.fields.String(), load_default={})

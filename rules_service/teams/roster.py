@@ -107,7 +107,7 @@ class Roster:
         return self.default_desk
 
     def slot_limit(self, user: User) -> int | None:
-        """1 with a desk that serves telephony (R5.19); else the user's own maximum; else its desks' summed (R5.17-18)."""
+        """1 with a desk for telephony (R5.19); else the user's own maximum; else the desks' summed (R5.17-18)."""
         desks = [self.desks[name] for name in self.desks_of.get(user.id, ())]
         if any(TELEPHONY in desk.channels for desk in desks):
             return 1

@@ -60,9 +60,7 @@ def test_all_mistakes_are_reported_together():
         ("connectors: {desk: {base_url: 'http://x', poll: " + "[" * 30 + "]" * 30 + "}}", "(type)"),
         (
             "connectors: {desk: {base_url: 'http://x', operations: {x: {method: POST, path: '/"
-             "{{("
-            + "(" * 3000
-            + "'}}}}",
+            "{{(" + "(" * 3000 + "'}}}}",
             "nested too deeply (template)",
         ),
         (

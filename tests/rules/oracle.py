@@ -3,8 +3,6 @@
 It answers in three values, true, false and missing, and turns missing into false at the edge of each comparison.
 """
 
-# ruff: noqa: C901, PLR0911  one plain case after another is the point of an oracle
-
 from __future__ import annotations
 
 import re

@@ -1,7 +1,5 @@
 """A vocabulary with every kind of attribute, and random conditions and rows over it."""
 
-# ruff: noqa: PLR0911  a case for each kind of attribute
-
 from __future__ import annotations
 
 from rules_service.problems import Marks, Place

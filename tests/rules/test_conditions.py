@@ -91,7 +91,9 @@ def test_a_condition_holds_only_so_many_comparisons():
     where = place()
     within["all"] += [{"ticket.transfers": 1}] * 2
     assert parse_condition(within, where, VOCABULARY) is None
-    assert [problem.kind for problem in where.problems] == ["limit"]
+    many = {"ticket.subject": {"starts_with": [f"{number}" for number in range(MOST_ATOMS + 1)]}}
+    assert parse_condition(many, where, VOCABULARY) is None
+    assert [problem.kind for problem in where.problems] == ["limit", "limit"]
 
 
 def test_a_list_and_a_pattern_are_only_so_long():
