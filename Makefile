@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for found in python3 python3.12 python3.11 python3.13; do \
 	if $$found -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
 	echo $$found; break; fi; done)
-PORT ?= 8080
+PORT ?= $(or $(RULES_SERVICE_PORT),8080)
 VENV := .venv
 BIN := $(VENV)/bin
 

@@ -96,12 +96,11 @@ def up() -> None:
     try:
         prepared = supervise.prepare(settings)
     except InvalidRuleset as error:
-        _fail(False, error.code, f"{error.detail}; nothing was started", problems=error.data["problems"])
+        detail = f"{settings.rules}: {error.detail}; nothing was started"
+        _fail(False, error.code, detail, problems=error.data["problems"])
     except (ServiceError, OSError) as error:
         _fail(False, "not_started", str(error))
-    for line in prepared.lines:
-        click.echo(line)
-    sys.exit(supervise.run(settings))
+    sys.exit(supervise.run(settings, ready=lambda: click.echo("\n".join(prepared.lines))))
 
 
 def _check_database(settings: Settings) -> None:

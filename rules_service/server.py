@@ -26,8 +26,9 @@ class Server(BaseApplication):
     def load_config(self) -> None:
         """Gunicorn's settings."""
         settings = self.settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         options: dict[str, Any] = {
-            "bind": f"{settings.host}:{settings.port}",
+            "bind": f"{host}:{settings.port}",
             "workers": settings.processes,
             "threads": settings.threads,
             "worker_class": "gthread",

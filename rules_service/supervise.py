@@ -9,16 +9,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rules_service.clock import utc_now
 from rules_service.errors import NotAuthenticated
-from rules_service.ruleset import read_folder
+from rules_service.ruleset import content_hash, read_folder
 from rules_service.service.keys import SCOPES, create_key, find_key
 from rules_service.service.publish import check, publish_if_none
 from rules_service.settings import Settings
-from rules_service.store import Store
+from rules_service.store import Store, rulesets
 
 #: Where the first key is kept, readable by its owner only.
 KEY_FILE = Path("var/admin.key")
@@ -47,14 +48,22 @@ def prepare(settings: Settings) -> Prepared:
     store = Store(settings.database)
     try:
         store.upgrade()
-        published = publish_if_none(store, files, utc_now(), by="start")
+        publish_if_none(store, files, utc_now(), by="start")
+        with store.connection():
+            active = rulesets.active_hash(store)
         key = _first_key(store)
     finally:
         store.close()
-    address = f"http://{settings.host}:{settings.port}"
+    address = f"http://{_in_url(settings.host)}:{settings.port}"
     lines = [f"rules-service at {address}  (documentation at {address}/docs)"]
-    if published is not None:
-        lines.append(f"ruleset  {settings.rules} ({published.hash[:12]})")
+    if active == content_hash(files):
+        lines.append(f"ruleset  {settings.rules} ({active[:12]})")
+    elif active is not None:
+        # A rollback survives a restart, so a changed folder does not go live by itself.
+        lines.append(
+            f"ruleset  {active[:12]} is live; {settings.rules} differs from it, "
+            f"`rules-service publish {settings.rules}` puts it live"
+        )
     lines += [
         f"key      {key}  (also in {KEY_FILE})",
         f"try      {_example(address, key)}",
@@ -75,9 +84,11 @@ def _example(address: str, key: str) -> str:
     return f"curl -s {headers} {address}/v1/events -d '{json.dumps(event)}'"
 
 
-def run(settings: Settings) -> int:
-    """Runs API and worker until a signal comes or one of them ends; then stops both. The exit status for the shell."""
-    del settings
+def run(settings: Settings, ready: Callable[[], None]) -> int:
+    """Runs API and worker until a signal comes or one of them ends; then stops both. The exit status for the shell.
+
+    `ready` is called once, when the API answers.
+    """
     stopping = False
 
     def stop(*_: object) -> None:
@@ -88,14 +99,19 @@ def run(settings: Settings) -> int:
         signal.signal(number, stop)
     # Sessions of their own: a Ctrl-C reaches this process alone, which then stops them in order.
     children = [
-        subprocess.Popen([sys.executable, "-m", "rules_service.cli", name], start_new_session=True)  # noqa: S603  ourselves
+        subprocess.Popen(  # noqa: S603  ourselves
+            [sys.executable, "-m", "rules_service.cli", name], stdin=subprocess.DEVNULL, start_new_session=True
+        )
         for name in ("serve", "worker")
     ]
-    failed = False
+    failed = announced = False
     while not stopping:
         if any(child.poll() is not None for child in children):
             failed = True
             break
+        if not announced and _answers(settings):
+            announced = True
+            ready()
         time.sleep(0.1)
     for child in children:
         if child.poll() is None:
@@ -110,8 +126,25 @@ def run(settings: Settings) -> int:
     return 1 if failed else 0
 
 
+def _in_url(host: str) -> str:
+    """The host as a URL has it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _answers(settings: Settings) -> bool:
+    """Whether something takes connections where the API listens."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  compared, not bound
+    with socket.socket(_family(host)) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, settings.port)) == 0
+
+
 def _check_port(settings: Settings) -> None:
-    with socket.socket() as probe:
+    with socket.socket(_family(settings.host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rules_service.clocks import next_change_at, next_warning_pct
 from rules_service.decide.attributes import Facts, crossings, row_of
 from rules_service.decide.firing import limit_ends_at, next_repeat_at
-from rules_service.rules import Rule, atoms_of, attributes_of
+from rules_service.rules import Rule
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import SYSTEM, Event, RuleMemory, Snapshot
 
@@ -73,7 +73,7 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
 
     def holds_at(rule: Rule, at: dt.datetime) -> bool:
         facts = Facts(ruleset=ruleset, snapshot=snapshot, ticket=ticket, event=event, now=at)
-        return ruleset.rules.holds[rule.id](row_of(facts, attributes_of(rule.when)))
+        return ruleset.rules.holds[rule.id](row_of(facts, ruleset.rules.reads[rule.id]))
 
     for rule in ruleset.rules.edge_rules:
         memory = snapshot.memory.get(rule.id)
@@ -81,10 +81,11 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
             yield repeat_at, "timer.due", {"rule": rule.id, "why": "repeat"}
         if memory is not None and not memory.spent and rule.limit is not None:
             yield from _limit_due(rule, memory, snapshot, judged_at)
-        if rule.id not in ruleset.timed_rules:
+        timed = ruleset.timed_atoms.get(rule.id)
+        if timed is None:
             continue
         facts = Facts(ruleset=ruleset, snapshot=snapshot, ticket=ticket, event=event, now=judged_at)
-        instants = {at for atom in atoms_of(rule.when) for at in crossings(facts, atom.attribute, atom.value)}
+        instants = {at for name, value in timed for at in crossings(facts, name, value)}
         held = None
         for at in sorted(instants):
             if at <= judged_at:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rules_service.decide.attributes import CUSTOM, Facts, row_of
+from rules_service.decide.attributes import Facts, row_of
 from rules_service.decide.draft import Draft
-from rules_service.messages import render
-from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Row, Rule, attributes_of
+from rules_service.messages import Dotted, render
+from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Row, Rule
 from rules_service.tickets import SYSTEM, Event, Firing, RuleMemory, Snapshot
 
 _HOUR = dt.timedelta(hours=1)
@@ -57,12 +57,13 @@ def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
         remembered = memory.get(rule.id) or RuleMemory(when_hash=rule.when_hash)
         if not rule.on and remembered.spent and not repeat_is_due(rule, remembered, draft.now):
             continue
-        because = {name: _plain(row.get(name)) for name in sorted(attributes_of(rule.when))}
+        because = {name: _plain(row.get(name)) for name in sorted(draft.ruleset.rules.reads[rule.id])}
         held_back = _held_back(draft, rule, remembered, chain, brakes)
         if held_back is not None:
             draft.firings.append(Firing(rule_id=rule.id, outcome="held_back", reason=held_back, because=because))
             continue
-        memory[rule.id] = _fired(remembered, rule, draft)
+        if not rule.on or rule.limit is not None:
+            memory[rule.id] = _fired(remembered, rule, draft)
         chain.fired.add(rule.id)
         draft.firings_at = (*(at for at in draft.firings_at if draft.now - at < _DAY), draft.now)
         notes = () if rule.mode == "shadow" else _act(draft, rule, facts, used, brakes)
@@ -139,7 +140,7 @@ def prime(ruleset: Any, snapshot: Snapshot, event: Event, now: dt.datetime) -> d
     ]
     if not new:
         return {}
-    names = frozenset[str]().union(*(attributes_of(rule.when) for rule in new))
+    names = frozenset[str]().union(*(ruleset.rules.reads[rule.id] for rule in new))
     row = row_of(Facts(ruleset=ruleset, snapshot=snapshot, ticket=ticket, event=event, now=now), names)
     return {
         rule.id: RuleMemory(when_hash=rule.when_hash, spent=True)
@@ -280,28 +281,26 @@ def _text(draft: Draft, source: str, facts: Facts) -> str:
     return source if template is None else render(template, values(facts))
 
 
-def values(facts: Facts) -> dict[str, Any]:
+def values(facts: Facts) -> Mapping[str, Any]:
     """What a template may name: the attributes, nested by their dots, durations as people write them."""
-    from rules_service.decide.attributes import ATTRIBUTES  # noqa: PLC0415  the table is large; only messages need it whole
-
-    found: dict[str, Any] = {}
-    names = [*ATTRIBUTES, *(f"{CUSTOM}{name}" for name in facts.ticket.custom)]
-    for name, value in row_of(facts, names).items():
-        attribute = facts.ruleset.rules.vocabulary.attributes.get(name)
-        if attribute is None:
-            continue
-        here = found
-        *path, last = name.split(".")
-        for step in path:
-            here = here.setdefault(step, {})
-        here[last] = _spoken(value, attribute.unit)
     ticket = facts.ticket
-    found["ticket"]["id"] = ticket.id
-    found.setdefault("customer", {})["name"] = ticket.customer_name
     person = facts.ruleset.roster.users.get(ticket.assignee or "")
-    found["assignee"] = {"id": ticket.assignee, "name": person.name if person else None}
-    found["eta"] = _eta(facts)
-    return found
+    named = {
+        "ticket.id": ticket.id,
+        "customer.name": ticket.customer_name,
+        "assignee.id": ticket.assignee,
+        "assignee.name": person.name if person else None,
+    }
+
+    def value(name: str) -> Any:
+        if name in named:
+            return named[name]
+        if name == "eta":
+            return _eta(facts)
+        attribute = facts.ruleset.rules.vocabulary.attributes.get(name)
+        return None if attribute is None else _spoken(row_of(facts, (name,)).get(name), attribute.unit)
+
+    return Dotted(value)
 
 
 def _eta(facts: Facts) -> str | None:

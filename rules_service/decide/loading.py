@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rules_service.decide.attributes import ATTRIBUTES, DECLARED, GATHERED
 from rules_service.problems import Problem
-from rules_service.rules import attributes_of
+from rules_service.rules import atoms_of
 from rules_service.ruleset import Files, Ruleset, load
 
 
@@ -16,6 +16,10 @@ def load_ruleset(files: Files) -> tuple[Ruleset | None, list[Problem]]:
     if ruleset is None:
         return None, problems
     changing = {name for name, computed in ATTRIBUTES.items() if computed.crossings is not None}
-    timed = frozenset(rule.id for rule in ruleset.rules.edge_rules if attributes_of(rule.when) & changing)
-    read = frozenset[str]().union(*(attributes_of(rule.when) for rule in ruleset.rules.rules))
-    return replace(ruleset, timed_rules=timed, gathered_needs=read & GATHERED.keys()), problems
+    timed = {
+        rule.id: tuple((atom.attribute, atom.value) for atom in atoms_of(rule.when) if atom.attribute in changing)
+        for rule in ruleset.rules.edge_rules
+        if ruleset.rules.reads[rule.id] & changing
+    }
+    read = frozenset[str]().union(*ruleset.rules.reads.values())
+    return replace(ruleset, timed_atoms=timed, gathered_needs=read & GATHERED.keys()), problems

@@ -1,12 +1,14 @@
 """Message templates: checked when loaded, rendered in a sandbox."""
 
 from rules_service.messages.templates import (
+    Dotted,
     LoopLimit,
     Template,
     TemplateError,
+    Text,
     compile_template,
     parse_templates,
     render,
 )
 
-__all__ = ["LoopLimit", "Template", "TemplateError", "compile_template", "parse_templates", "render"]
+__all__ = ["Dotted", "LoopLimit", "Template", "TemplateError", "Text", "compile_template", "parse_templates", "render"]

@@ -5,15 +5,15 @@ Rule authors are trusted, mistakes are not: what could run long or reach beyond 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from rules_service.problems import Place, describe
+from rules_service.problems import Place, describe, hint
 
 #: Filters that a template may use.
 FILTERS = ("default", "first", "int", "join", "last", "length", "lower", "replace", "round", "title", "trim", "upper")
@@ -63,16 +63,24 @@ class LoopLimit(TemplateError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A compiled text and the first parts of the names that it reads."""
+
+    template: jinja2.Template
+    roots: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """A named message in one or more languages, in the order of the file."""
 
     name: str
     #: language -> compiled text.
-    texts: Mapping[str, jinja2.Template]
+    texts: Mapping[str, Text]
 
 
-def compile_template(text: str) -> jinja2.Template:
-    """The text, ready to render; TemplateError where it uses what templates may not."""
+def compile_template(text: str, known: Container[str] | None = None) -> Text:
+    """The text, ready to render; TemplateError where it uses what templates may not, or a name that is not `known`."""
     try:
         tree = _ENVIRONMENT.parse(text)
         for node in tree.find_all(_FORBIDDEN):
@@ -85,12 +93,18 @@ def compile_template(text: str) -> jinja2.Template:
         for loop in tree.find_all(nodes.For):
             if any(True for _ in loop.find_all(nodes.For)):
                 raise LoopLimit("a `for` inside a `for` is not allowed", loop.lineno)
-        return _ENVIRONMENT.from_string(tree)
+        names = _dotted_names(tree)
+        for name, line in names:
+            if known is not None and name not in known:
+                listed = known if isinstance(known, Iterable) else ()
+                raise TemplateError(f'unknown variable "{name}"{hint(name, listed)}', line)
+        roots = frozenset(meta.find_undeclared_variables(tree))
+        return Text(template=_ENVIRONMENT.from_string(tree), roots=roots)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(error.message or "unreadable template", error.lineno) from None
 
 
-def render(template: jinja2.Template | Template, values: Mapping[str, Any], language: str | None = None) -> str:
+def render(template: Text | Template, values: Mapping[str, Any], language: str | None = None) -> str:
     """The text with its variables filled in, at most MAX_LENGTH characters.
 
     Of a named template the text in `language`, else the first. A variable without a value leaves its place empty, so
@@ -98,26 +112,57 @@ def render(template: jinja2.Template | Template, values: Mapping[str, Any], lang
     """
     if isinstance(template, Template):
         template = template.texts.get(language or "") or next(iter(template.texts.values()))
-    return template.render(_Blank(values))[:MAX_LENGTH]
+    return template.template.render({name: values[name] for name in template.roots})[:MAX_LENGTH]
 
 
-class _Blank(dict[str, Any]):
-    """Values by name, nested mappings too; what is absent is an empty one."""
+def _dotted_names(tree: nodes.Template) -> list[tuple[str, int]]:
+    """The full names that a template reads, with their lines; those of a loop's own variable are left out."""
+    roots = meta.find_undeclared_variables(tree)
+    inner: set[int] = set()
+    found = []
+    for node in (*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Name)):
+        parts: list[str] = []
+        here: nodes.Node = node
+        while isinstance(here, nodes.Getattr):
+            parts.append(here.attr)
+            inner.add(id(here.node))
+            here = here.node
+        if isinstance(here, nodes.Name) and here.name in roots and here.ctx == "load":
+            found.append((id(node), ".".join([here.name, *reversed(parts)]), node.lineno))
+    return [(name, line) for identity, name, line in found if identity not in inner]
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        super().__init__(
-            {k: _Blank(v) if isinstance(v, Mapping) else ("" if v is None else v) for k, v in values.items()}
-        )
 
-    def __missing__(self, key: str) -> Any:
-        return _Blank({})
+class Dotted(Mapping[str, Any]):
+    """Values asked for by dotted names, one step at a time: `customer` gives what `customer.name` is asked of.
+
+    A name without a value is itself such a step, and says nothing when it is written out.
+    """
+
+    def __init__(self, value: Callable[[str], Any], prefix: str = "") -> None:
+        """`value` gives what a full name stands for, or None."""
+        self._value = value
+        self._prefix = prefix
+
+    def __getitem__(self, key: str) -> Any:
+        name = f"{self._prefix}{key}"
+        found = self._value(name)
+        return Dotted(self._value, f"{name}.") if found is None else found
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
     def __str__(self) -> str:
         return ""
 
 
-def parse_templates(entries: Mapping[str, tuple[object, Place]]) -> dict[str, Template]:
-    """The section `templates:`; every mistake becomes a problem at its place."""
+def parse_templates(entries: Mapping[str, tuple[object, Place]], known: Container[str]) -> dict[str, Template]:
+    """The section `templates:`; every mistake becomes a problem at its place. `known` names may be read."""
     found = {}
     for name, (data, place) in entries.items():
         if not isinstance(data, dict) or not data:
@@ -132,7 +177,7 @@ def parse_templates(entries: Mapping[str, tuple[object, Place]]) -> dict[str, Te
                 inner.problem("missing", "a template needs `text:`")
                 continue
             try:
-                texts[language] = compile_template(text)
+                texts[language] = compile_template(text, known)
             except TemplateError as error:
                 (inner.at("text") if isinstance(body, dict) else inner).problem("template", str(error))
         if texts:

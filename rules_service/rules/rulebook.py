@@ -42,6 +42,8 @@ class Rulebook:
         self.holds: Mapping[str, Callable[[Row], bool]] = {
             rule.id: compile_match(rule.when, vocabulary) for rule in self.rules
         }
+        #: rule id -> the attributes that its conditions read.
+        self.reads: Mapping[str, frozenset[str]] = {rule.id: attributes_of(rule.when) for rule in self.rules}
         self._listened = frozenset().union(*(rule.on for rule in self.rules)) if self.rules else frozenset()
         self._parts: dict[frozenset[str], Part] = {}
         self._building = threading.Lock()
@@ -79,5 +81,5 @@ class Rulebook:
         return Part(
             rules=rules,
             matcher=Matcher([(rule.id, rule.when) for rule in rules], self.vocabulary),
-            needs=frozenset().union(*(attributes_of(rule.when) for rule in rules)),
+            needs=frozenset[str]().union(*(self.reads[rule.id] for rule in rules)),
         )

@@ -51,6 +51,9 @@ LISTED_SECTIONS = ("sla_policies", "rules")
 #: Sections of which a ruleset has one.
 SINGLE_SECTIONS = ("lifecycle", "default_desk", "customer_tiers")
 
+#: What templates may read beside the attributes.
+TEMPLATE_NAMES = ("ticket.id", "customer.name", "assignee.id", "assignee.name", "eta")
+
 SECTIONS = (*SINGLE_SECTIONS, *NAMED_SECTIONS, *LISTED_SECTIONS)
 
 Entry = tuple[object, Place]
@@ -123,7 +126,7 @@ class _Loader:
         vocabulary = Vocabulary(attributes=self.attributes, keyword_lists=frozenset(self.named["keywords"]))
         roster = self._roster(calendars)
         policies = self._escalation_policies()
-        templates = parse_templates(self.named["templates"])
+        templates = parse_templates(self.named["templates"], self._template_names())
         endpoints = self._endpoints()
         connectors = self._connectors()
         sla_policies = self._sla_policies(vocabulary)
@@ -278,6 +281,10 @@ class _Loader:
                 found[name] = policy
         return found
 
+    def _template_names(self) -> set[str]:
+        """What templates may read: the attributes, and a few names beside them."""
+        return {*self.attributes, *TEMPLATE_NAMES}
+
     def _endpoints(self) -> dict[str, Endpoint]:
         found = {}
         for name, (data, place) in self.named["endpoints"].items():
@@ -342,7 +349,7 @@ class _Loader:
                 if not isinstance(source, str) or source in self.texts:
                     continue
                 try:
-                    self.texts[source] = compile_template(source)
+                    self.texts[source] = compile_template(source, self._template_names())
                 except TemplateError as error:
                     place.at(index, action.type, key).problem("template", str(error))
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from rules_service.clocks import Calendar, SlaPolicy
 from rules_service.connectors import Connector
 from rules_service.machines import Lifecycle
-from rules_service.messages import Template
+from rules_service.messages import Template, Text
 from rules_service.rules import Attribute, KeywordIndex, Rulebook
 from rules_service.ruleset.endpoints import Endpoint
 from rules_service.teams import EscalationPolicy, Roster
@@ -34,13 +33,13 @@ class Ruleset:
     keywords: KeywordIndex | None
     templates: Mapping[str, Template]
     #: Inline texts of actions, compiled, by their source.
-    texts: Mapping[str, Any]
+    texts: Mapping[str, Text]
     endpoints: Mapping[str, Endpoint]
     connectors: Mapping[str, Connector]
     rules: Rulebook
     custom: Mapping[str, Attribute] = field(default_factory=dict)
-    #: Ids of the rules without `on:` that read an attribute which time alone changes.
-    timed_rules: frozenset[str] = frozenset()
+    #: rule id -> (attribute, value) of its comparisons that time alone changes; rules without `on:` only.
+    timed_atoms: Mapping[str, tuple[tuple[str, object], ...]] = field(default_factory=dict)
     #: Attributes that rules read and only the database knows.
     gathered_needs: frozenset[str] = frozenset()
 

@@ -16,6 +16,7 @@ from rules_service.store import (
     Chain,
     Change,
     Store,
+    Stored,
     actions_of,
     claim_slot,
     digest,
@@ -94,10 +95,10 @@ class EventService:
 
         def work() -> bool:
             now, ruleset = self.clock(), self.ruleset()
-            snapshot, version = read_ticket(self.store, ticket_id, lock=True)
-            if snapshot.ticket is None:
+            stored = read_ticket(self.store, ticket_id, lock=True)
+            if stored.version == 0:
                 return False
-            work_ = _Work(self, ruleset, snapshot, version, now)
+            work_ = _Work(self, ruleset, stored, now)
             work_.deadlines(now)
             if not work_.chains:
                 # The index was ahead of the ticket, as after a change of rules: put it right.
@@ -113,15 +114,15 @@ class EventService:
 
         def work() -> bool:
             now, ruleset = self.clock(), self.ruleset()
-            snapshot, version = read_ticket(self.store, ticket_id, lock=True)
-            ticket = snapshot.ticket
+            stored = read_ticket(self.store, ticket_id, lock=True)
+            ticket = stored.snapshot.ticket
             if ticket is None or ticket.queued_at is None:
                 return True
             event = Event(
-                id=f"drain:{ticket.id}:{version}", type="timer.due", at=now, ticket_id=ticket.id, actor=SYSTEM,
+                id=f"drain:{ticket.id}:{stored.version}", type="timer.due", at=now, ticket_id=ticket.id, actor=SYSTEM,
                 data={"desk": ticket.desk}, cause="distribution",
             )  # fmt: skip
-            work_ = _Work(self, ruleset, snapshot, version, now)
+            work_ = _Work(self, ruleset, stored, now)
             work_.deadlines(now)
             work_.run(event)
             if work_.after.ticket is not None and work_.after.ticket.queued_at is not None and not work_.world.claimed:
@@ -140,16 +141,16 @@ class EventService:
         """As `handle`, within the transaction that is open."""
         event = incoming.event
         now, ruleset = self.clock(), self.ruleset()
-        snapshot, version = read_ticket(self.store, event.ticket_id, lock=True)
+        stored = read_ticket(self.store, event.ticket_id, lock=True)
         known = read_event(self.store, event.id)
         if known is not None:
             return _again(event, incoming.body, known)
-        if snapshot.ticket is None and event.type not in ("ticket.created", "ticket.imported"):
+        if stored.version == 0 and event.type not in ("ticket.created", "ticket.imported"):
             raise UnknownTicket(
                 f'no ticket "{event.ticket_id}" is known; send ticket.created or ticket.imported first',
                 ticket_id=event.ticket_id,
             )
-        work = _Work(self, ruleset, snapshot, version, now)
+        work = _Work(self, ruleset, stored, now)
         work.deadlines(min(event.at, now))
         decisions = work.run(event)
         first = decisions[0]
@@ -208,15 +209,14 @@ class _World:
 class _Work:
     """One transaction about one ticket: the chains run so far, and the snapshot after them."""
 
-    def __init__(
-        self, service: EventService, ruleset: Ruleset, snapshot: Snapshot, version: int, now: dt.datetime
-    ) -> None:
+    def __init__(self, service: EventService, ruleset: Ruleset, stored: Stored, now: dt.datetime) -> None:
         self.service = service
         self.store = service.store
         self.ruleset = ruleset
-        self.before = snapshot
-        self.after = snapshot
-        self.version = version
+        self.before = stored.snapshot
+        self.after = stored.snapshot
+        self.version = stored.version
+        self.next_due_at = stored.next_due_at
         self.now = now
         self.world = _World(service.store, ruleset, now)
         self.chains: list[Chain] = []
@@ -235,6 +235,9 @@ class _Work:
 
     def deadlines(self, until: dt.datetime) -> None:
         """Runs what was due until then, oldest first: what happened before an event is decided before it."""
+        fresh = self.before.ruleset_hash == self.ruleset.hash
+        if fresh and (self.next_due_at is None or self.next_due_at > until):
+            return
         for _ in range(_MAX_DEADLINES):
             event = due_event(self.ruleset, self.after, until)
             if event is None or read_event(self.store, event.id) is not None:

@@ -15,7 +15,7 @@ from rules_service.tickets import Actor, ServiceClock, Snapshot
 
 def snapshot_of(store: Store, ticket_id: str) -> Snapshot:
     """The ticket's snapshot; UnknownTicket when there is none."""
-    snapshot, _ = read_ticket(store, ticket_id, lock=False)
+    snapshot = read_ticket(store, ticket_id, lock=False).snapshot
     if snapshot.ticket is None:
         raise UnknownTicket(
             f'no ticket "{ticket_id}" is known; send ticket.created or ticket.imported first', ticket_id=ticket_id

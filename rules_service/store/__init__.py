@@ -5,6 +5,7 @@ from rules_service.store.store import Lost, Store
 from rules_service.store.tickets import (
     Chain,
     Change,
+    Stored,
     action_id,
     actions_of,
     claim_slot,
@@ -26,6 +27,7 @@ __all__ = [
     "Change",
     "Lost",
     "Store",
+    "Stored",
     "action_id",
     "actions_of",
     "api_keys",

@@ -49,13 +49,24 @@ class Change:
     receivers: Mapping[str, Sequence[str]]
 
 
-def read_ticket(store: Store, ticket_id: str, *, lock: bool) -> tuple[Snapshot, int]:
-    """The snapshot and version of a ticket, locked until the transaction ends; an empty one, version 0, if unknown."""
-    row = store.row("SELECT state, version FROM ticket WHERE id = ?" + (store.for_update if lock else ""), ticket_id)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A ticket as it was read: its snapshot, its version (0: there is none), and its indexed deadline."""
+
+    snapshot: Snapshot
+    version: int
+    next_due_at: dt.datetime | None
+
+
+def read_ticket(store: Store, ticket_id: str, *, lock: bool) -> Stored:
+    """A ticket, with `lock` locked until the transaction ends; version 0 and an empty snapshot if it is unknown."""
+    row = store.row(
+        "SELECT state, version, next_due_at FROM ticket WHERE id = ?" + (store.for_update if lock else ""), ticket_id
+    )
     if row is None:
-        return Snapshot(), 0
-    snapshot: Snapshot = codec.load(Snapshot, row[0])
-    return snapshot, row[1]
+        return Stored(snapshot=Snapshot(), version=0, next_due_at=None)
+    due_at = None if row[2] is None else instant(row[2])
+    return Stored(snapshot=codec.load(Snapshot, row[0]), version=row[1], next_due_at=due_at)
 
 
 def read_event(store: Store, event_id: str) -> tuple[str, str | None] | None:
@@ -261,10 +272,14 @@ def logged(decision: Decision) -> dict[str, Any]:
             "desk": ticket.desk,
             "priority": ticket.priority,
         }
-    row = {name: value for name, value in decision.row.items() if not name.endswith("#keywords")}
+    row = {name: value for name, value in decision.row.items() if name not in _SAID}
     if row:
-        record["row"] = {name: value[:200] if isinstance(value, str) else value for name, value in row.items()}
+        record["row"] = row
     return record
+
+
+#: Texts of the row that the event itself holds already.
+_SAID = frozenset({"message.text", "ticket.subject"})
 
 
 def action_id(event_id: str, number: int) -> str:
