@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rules_service.connectors.expressions import UNMAPPED, Expression, Words, find, holds, unexpected
@@ -36,6 +36,21 @@ SENT_FIELDS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 }
 
 
+#: How long it is kept what an action of ours has replaced, when another one changes the same field.
+_FORGOTTEN_AFTER = dt.timedelta(seconds=10)
+
+#: A reading of which nothing can be older than the moment it is dated.
+NO_LAG = dt.timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overwritten:
+    """When an action of ours last changed a field there, and what it, and those just before it, replaced."""
+
+    at: dt.datetime
+    was: tuple[Any, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """What was read of one ticket."""
@@ -46,8 +61,10 @@ class Remembered:
     version: int
     #: Ids of the entries that were read, in order.
     known: tuple[str, ...]
-    #: When it was read last.
+    #: When what was read last was asked for or arrived.
     read_at: dt.datetime
+    #: The fields that we changed ourselves.
+    overwritten: Mapping[str, Overwritten] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON data."""
@@ -56,6 +73,9 @@ class Remembered:
             "version": self.version,
             "known": list(self.known),
             "read_at": self.read_at.isoformat(),
+            "overwritten": {
+                name: {"at": found.at.isoformat(), "was": list(found.was)} for name, found in self.overwritten.items()
+            },
         }
 
     @classmethod
@@ -66,6 +86,24 @@ class Remembered:
             version=data["version"],
             known=tuple(data["known"]),
             read_at=dt.datetime.fromisoformat(data["read_at"]),
+            overwritten={
+                name: Overwritten(at=dt.datetime.fromisoformat(found["at"]), was=tuple(found["was"]))
+                for name, found in data.get("overwritten", {}).items()
+            },
+        )
+
+    def outdated(self, fields: Mapping[str, Any], read_at: dt.datetime, lag: dt.timedelta) -> frozenset[str]:
+        """The names of `fields`, dated `read_at` but up to `lag` older, whose values are older than what is known.
+
+        All of them when a later reading came first. Else those that an action of ours has changed since: for sure up
+        to the moment it was taken, and within `lag` after it where the value is one that we replaced.
+        """
+        if read_at < self.read_at:
+            return frozenset(fields)
+        return frozenset(
+            name
+            for name, own in self.overwritten.items()
+            if name in fields and (read_at <= own.at or (read_at <= own.at + lag and fields[name] in own.was))
         )
 
 
@@ -114,8 +152,9 @@ def read_ticket(
     connector: Connector,
     theirs: object,
     remembered: Remembered | None,
-    now: dt.datetime,
+    read_at: dt.datetime,
     *,
+    lag: dt.timedelta = NO_LAG,
     unmapped: set[tuple[str, str]] | None = None,
 ) -> tuple[list[Event], Remembered]:
     """The events since the last reading, in order, and what to remember.
@@ -125,14 +164,18 @@ def read_ticket(
     changed. Of a ticket never seen every step sees the present fields, and its first entry opens it, whoever wrote it.
     An event id that comes up again within a reading stands for the later step.
 
-    `now` is the time of an event that has none. The words that a table of `values:` does not hold are added to
-    `unmapped` as (table, their word). InvalidEvent says which expression cannot be used on what was sent.
+    `read_at` is when it was asked for or arrived, and the time of an event that has none; what is in it may be older by
+    `lag`. Values older than what is known, as in a webhook made just before a change of ours, count as seen. Entries
+    are never outdated: each new one is read, however late. The words that a table of `values:` does not hold are added
+    to `unmapped` as (table, their word). InvalidEvent says which expression cannot be used on what was sent.
     """
     shape, names = _opened(connector, theirs)
     words = Words(connector.values)
     names["id"] = _id(shape.id, names, words)
     fields = _found(shape.fields, names, words)
     seen = None if remembered is None else dict(remembered.seen)
+    if remembered is not None and seen is not None:
+        fields |= {name: seen[name] for name in remembered.outdated(fields, read_at, lag) if name in seen}
     known = () if remembered is None else remembered.known
     read = frozenset(known)
     new = {id_: entry for id_, entry in _entries(shape, names, words) if id_ not in read}
@@ -154,18 +197,22 @@ def read_ticket(
         }
         for row in connector.events:
             if holds(find(row.when, step, words)):
-                event = _event(row, step, words, now)
+                event = _event(row, step, words, read_at)
                 events.pop(event.id, None)
                 events[event.id] = event
     if unmapped is not None:
         unmapped |= words.unmapped
     return list(events.values()), Remembered(
-        seen=fields, version=version, known=tuple(dict.fromkeys((*known, *new))), read_at=now
+        seen=fields,
+        version=version,
+        known=tuple(dict.fromkeys((*known, *new))),
+        read_at=read_at if remembered is None else max(read_at, remembered.read_at),
+        overwritten={} if remembered is None else remembered.overwritten,
     )
 
 
 def imported_event(
-    connector: Connector, theirs: object, now: dt.datetime, *, unmapped: set[tuple[str, str]] | None = None
+    connector: Connector, theirs: object, read_at: dt.datetime, *, unmapped: set[tuple[str, str]] | None = None
 ) -> tuple[Event, Remembered]:
     """`ticket.imported` of a ticket older than the connector's first pass, as it stands, its whole history known."""
     shape, names = _opened(connector, theirs)
@@ -176,21 +223,26 @@ def imported_event(
     event = Event(
         id=f"imported:{names['id']}",
         type="ticket.imported",
-        at=instant(shape.created_at, names, words) or now,
+        at=instant(shape.created_at, names, words) or read_at,
         ticket_id=names["id"],
         data=_data(shape.fields, fields, words),
     )
     if unmapped is not None:
         unmapped |= words.unmapped
-    return event, Remembered(seen=fields, version=1, known=known, read_at=now)
+    return event, Remembered(seen=fields, version=1, known=known, read_at=read_at)
 
 
-def sent(remembered: Remembered, action_type: str, data: Mapping[str, Any]) -> Remembered:
-    """After the helpdesk took an action of ours: its field counts as seen, so that no reading reports it to us."""
-    changed = {
-        field: value(data) for field, value in SENT_FIELDS.get(action_type, {}).items() if field in remembered.seen
-    }
-    return replace(remembered, seen={**remembered.seen, **changed}) if changed else remembered
+def sent(remembered: Remembered, action_type: str, data: Mapping[str, Any], at: dt.datetime) -> Remembered:
+    """After the helpdesk took an action of ours, at `at`: its field counts as seen, so that no reading reports it."""
+    changed = {name: value(data) for name, value in SENT_FIELDS.get(action_type, {}).items() if name in remembered.seen}
+    if not changed:
+        return remembered
+    overwritten = dict(remembered.overwritten)
+    for name in changed:
+        own = overwritten.get(name)
+        earlier = own.was if own is not None and at - own.at < _FORGOTTEN_AFTER else ()
+        overwritten[name] = Overwritten(at=at, was=(*earlier, remembered.seen[name]))
+    return replace(remembered, seen={**remembered.seen, **changed}, overwritten=overwritten)
 
 
 def admits(connector: Connector, secret: str, expand: Callable[[str], str | None]) -> bool:

@@ -1,0 +1,88 @@
+"""Fixtures: a store on each database, a clock that stands still, a service, and the API in front of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rules_service.api.app import create_app
+from rules_service.service.keys import SCOPES, create_key
+from rules_service.settings import read_settings
+from rules_service.store import Store
+from tests.databases import Postgres, Sqlite
+from tests.scene import VARIABLES, FakeClock, Scene, ruleset_of, travel_files
+
+DATABASES = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """One server for each process of the test run."""
+    server = Postgres(tmp_path_factory.mktemp("postgres") / "data")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory):
+    return Sqlite(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(params=DATABASES)
+def databases(request):
+    """Makes databases, of each kind in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def store(databases):
+    """A store with its tables and nothing in them."""
+    opened = Store(databases.emptied())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def ruleset():
+    """The ruleset of the travel company."""
+    return ruleset_of(travel_files())
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def scene(store, clock):
+    """A service with the travel ruleset."""
+    made = Scene(store, clock)
+    yield made
+    made.worker.relay.stop()
+
+
+@pytest.fixture
+def service(scene):
+    return scene.service
+
+
+@pytest.fixture
+def app(scene):
+    """The API over the scene's database and clock."""
+    settings = read_settings({"RULES_SERVICE_DATABASE": scene.store.url, **VARIABLES})
+    made = create_app(settings, store=scene.store, clock=scene.clock)
+    made.extensions["rules_service"].live._ruleset = scene.ruleset
+    return made
+
+
+@pytest.fixture
+def key(scene):
+    """An API key with every scope."""
+    return create_key(scene.store, scene.clock(), name="everything", scopes=list(SCOPES))
+
+
+@pytest.fixture
+def client(app, key):
+    """A client whose every request carries the key."""
+    made = app.test_client()
+    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key}"
+    return made

@@ -1,0 +1,1 @@
+"""The service: events, queues, deadlines, and what stays when something breaks."""
