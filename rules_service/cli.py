@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -51,10 +52,20 @@ def _settings() -> Settings:
         raise click.UsageError(str(error)) from None
 
 
-def _store(settings: Settings) -> Any:
+@contextlib.contextmanager
+def _store(as_json: bool = False, *, upgraded: bool = True) -> Iterator[Any]:
+    """The store of the settings for the block, its tables up to date if `upgraded`; a ServiceError ends the command."""
     from rules_service.store import Store  # noqa: PLC0415
 
-    return Store(settings.database)
+    store = Store(_settings().database)
+    try:
+        if upgraded:
+            store.check_ready()
+        yield store
+    except ServiceError as error:
+        _fail(as_json, error.code, error.detail, **error.data)
+    finally:
+        store.close()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,7 +81,8 @@ def serve() -> None:
 
     settings = _settings()
     logs.configure(settings.log)
-    _check_database(settings)
+    with _store():
+        pass
     server.Server(settings).run()
 
 
@@ -82,7 +94,8 @@ def worker() -> None:
 
     settings = _settings()
     logs.configure(settings.log)
-    _check_database(settings)
+    with _store():
+        pass
     Worker(settings).run()
 
 
@@ -101,16 +114,6 @@ def up() -> None:
     except (ServiceError, OSError) as error:
         _fail(False, "not_started", str(error))
     sys.exit(supervise.run(settings, ready=lambda: click.echo("\n".join(prepared.lines))))
-
-
-def _check_database(settings: Settings) -> None:
-    store = _store(settings)
-    try:
-        store.check_ready()
-    except ServiceError as error:
-        _fail(False, error.code, error.detail)
-    finally:
-        store.close()
 
 
 @main.command()
@@ -142,13 +145,8 @@ def publish(folder: Path, as_json: bool) -> None:
     from rules_service.ruleset import read_folder  # noqa: PLC0415
     from rules_service.service.publish import publish as publish_files  # noqa: PLC0415
 
-    store = _store(_settings())
-    try:
+    with _store(as_json) as store:
         done = publish_files(store, read_folder(folder), utc_now(), by="command line")
-    except ServiceError as error:
-        _fail(as_json, error.code, error.detail, **error.data)
-    finally:
-        store.close()
     words = "is live" if done.changed else "was live already"
     _say(as_json, {"ok": True, "hash": done.hash, "changed": done.changed}, f"{done.hash} {words}")
 
@@ -160,13 +158,8 @@ def rollback(ruleset_hash: str, as_json: bool) -> None:
     """Puts a stored ruleset live again; the hash may be shortened."""
     from rules_service.service.publish import rollback as roll_back  # noqa: PLC0415
 
-    store = _store(_settings())
-    try:
+    with _store(as_json) as store:
         done = roll_back(store, ruleset_hash, utc_now(), by="command line")
-    except ServiceError as error:
-        _fail(as_json, error.code, error.detail, **error.data)
-    finally:
-        store.close()
     _say(as_json, {"ok": True, "hash": done.hash, "changed": done.changed}, f"{done.hash} is live")
 
 
@@ -179,11 +172,8 @@ def db() -> None:
 @_json_option
 def upgrade(as_json: bool) -> None:
     """Creates or updates the tables."""
-    store = _store(_settings())
-    try:
+    with _store(as_json, upgraded=False) as store:
         applied = store.upgrade()
-    finally:
-        store.close()
     _say(as_json, {"ok": True, "applied": applied}, *(applied or ["nothing to do"]))
 
 
@@ -210,13 +200,10 @@ def create_key(name: str, scopes: tuple[str, ...], user_id: str | None, role: st
             raise click.UsageError(f'unknown scope "{scope}"{hint(scope, SCOPES)}')
     if (user_id is None) != (role is None) or (role is not None and role not in STAFF_ROLES):
         raise click.UsageError(f"--user and --role go together; a role is one of {', '.join(STAFF_ROLES)}")
-    store = _store(_settings())
-    try:
+    with _store(as_json) as store:
         key = make(
             store, utc_now(), name=name, scopes=list(scopes or SCOPES), role=role or "integration", user_id=user_id
         )
-    finally:
-        store.close()
     _say(as_json, {"ok": True, "key": key}, key)
 
 
@@ -226,10 +213,8 @@ def list_keys(as_json: bool) -> None:
     """Lists the keys in use; never their secrets."""
     from rules_service.store import api_keys  # noqa: PLC0415
 
-    store = _store(_settings())
-    with store.connection():
+    with _store(as_json) as store, store.connection():
         rows = api_keys.listed(store)
-    store.close()
     found = [
         {"id": row[0], "name": row[1], "role": row[2], "scopes": json.loads(row[3]), "user": row[4]} for row in rows
     ]
@@ -247,11 +232,8 @@ def disable_key(key_id: str, as_json: bool) -> None:
     """Ends a key, by its id."""
     from rules_service.store import api_keys  # noqa: PLC0415
 
-    store = _store(_settings())
-    try:
+    with _store(as_json) as store:
         done = store.transact(lambda: api_keys.disable(store, key_id, utc_now()))
-    finally:
-        store.close()
     if not done:
         _fail(as_json, "unknown_key", f'no key in use has the id "{key_id}"')
     _say(as_json, {"ok": True}, f"{key_id} is disabled")

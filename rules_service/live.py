@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
+from dataclasses import replace
 
 import structlog
 
+from rules_service.clock import utc_now
 from rules_service.decide import load_ruleset
 from rules_service.errors import NoRuleset
 from rules_service.ruleset import Ruleset
-from rules_service.store import Store, rulesets
+from rules_service.store import Store, figures, rulesets
 
 log = structlog.get_logger()
 
 #: Seconds between two looks at which ruleset is active.
 FOLLOW_EVERY_S = 1.0
 
+#: Seconds between two signs of life of a process.
+BEAT_EVERY_S = 5.0
+
+#: Seconds after which a replaced ruleset's networks are given back.
+_DISPOSE_AFTER_S = 30.0
+
 
 class Live:
     """Follows the activation in the database; `ruleset()` is a read of one reference."""
 
-    def __init__(self, store: Store) -> None:
-        """Nothing is loaded yet; `follow` does that."""
+    def __init__(self, store: Store, kind: str = "api") -> None:
+        """Nothing is loaded yet; `follow` does that. `kind` is what the process is, for its signs of life."""
         self._store = store
+        self._kind = kind
         self._ruleset: Ruleset | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -54,15 +65,20 @@ class Live:
                 return False
             found = rulesets.find(self._store, active)
             ruleset, problems = load_ruleset(found[1]) if found else (None, [])
+            predecessors = rulesets.known_rules(self._store)
             if ruleset is None:
                 # Stored rulesets were valid when they were published; a newer release may see more.
                 self.problem = f"ruleset {active[:12]} cannot be loaded: {problems[0] if problems else 'not stored'}"
                 log.error("ruleset_not_loaded", ruleset=active, problem=self.problem)
                 return False
-            previous, self._ruleset, self.problem = self._ruleset, ruleset, None
+            previous, self._ruleset = self._ruleset, replace(ruleset, predecessors=predecessors)
+            self.problem = None
             log.info("ruleset_in_force", ruleset=active)
         if previous is not None:
-            threading.Timer(30, previous.rules.close).start()
+            # Whoever still holds the old reference is done with it long before.
+            later = threading.Timer(_DISPOSE_AFTER_S, previous.rules.close)
+            later.daemon = True
+            later.start()
         return True
 
     def start(self) -> None:
@@ -76,10 +92,20 @@ class Live:
         if self._thread is not None:
             self._thread.join()
 
+    def beat(self) -> None:
+        """Notes that the process is alive, and which ruleset it has in force."""
+        process_id = f"{socket.gethostname()}:{os.getpid()}"
+        self._store.transact(lambda: figures.beat(self._store, process_id, self._kind, self.hash, utc_now()))
+
     def _loop(self) -> None:
-        while not self._stop.wait(FOLLOW_EVERY_S):
-            started = time.monotonic()
+        beat_at = 0.0
+        while True:
             try:
-                self.follow()
+                if self.follow() or time.monotonic() >= beat_at:
+                    self.beat()
+                    beat_at = time.monotonic() + BEAT_EVERY_S
             except Exception:
-                log.exception("follow_failed", seconds=round(time.monotonic() - started, 3))
+                # The thread must outlive a database that is away.
+                log.exception("follow_failed")
+            if self._stop.wait(FOLLOW_EVERY_S):
+                return

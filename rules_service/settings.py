@@ -23,6 +23,7 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting(name="DATABASE", default="sqlite:///var/rules.db", about="database: sqlite:///PATH or postgresql://..."),
     Setting(name="RULES", default="rulesets/travel", about="folder that is published at start if no ruleset is active"),
+    Setting(name="WATCH", default="", about="folder whose changes go live by themselves; empty: none is watched"),
     Setting(name="HOST", default="127.0.0.1", about="address that the API listens on"),
     Setting(name="PORT", default="8080", about="port that the API listens on"),
     Setting(name="PROCESSES", default="1", about="API processes"),
@@ -43,6 +44,8 @@ class Settings:
 
     database: str
     rules: Path
+    #: The folder that is watched; None: none is.
+    watch: Path | None
     host: str
     port: int
     processes: int
@@ -74,12 +77,16 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             raise SettingError(f"{PREFIX}{name} is a whole number from {least} to {most}; not {value!r}")
         return int(value)
 
+    if not text("DATABASE").startswith(("sqlite:///", "postgresql://", "postgres://")):
+        # Not echoed: it may hold a password.
+        raise SettingError(f"{PREFIX}DATABASE is sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME")
     level = text("LOG").lower()
     if level not in ("debug", "info", "warning", "error"):
         raise SettingError(f"{PREFIX}LOG is one of debug, info, warning, error; not {level!r}")
     return Settings(
         database=text("DATABASE"),
         rules=Path(text("RULES")),
+        watch=Path(text("WATCH")) if text("WATCH") else None,
         host=text("HOST"),
         port=number("PORT", 1, 65_535),
         processes=number("PROCESSES", 1, 64),

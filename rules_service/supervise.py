@@ -18,7 +18,7 @@ from rules_service.errors import NotAuthenticated
 from rules_service.ruleset import content_hash, read_folder
 from rules_service.service.keys import SCOPES, create_key, find_key
 from rules_service.service.publish import check, publish_if_none
-from rules_service.settings import Settings
+from rules_service.settings import PREFIX, Settings
 from rules_service.store import Store, rulesets
 
 #: Where the first key is kept, readable by its owner only.
@@ -38,13 +38,13 @@ class Prepared:
 def prepare(settings: Settings) -> Prepared:
     """Database, ruleset and first key, each only if it is missing. InvalidRuleset, OSError with what to do."""
     _check_port(settings)
-    if settings.database.startswith("sqlite:///"):
-        path = Path(settings.database.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
     if not settings.rules.is_dir():
         raise OSError(f"the folder {settings.rules} (RULES_SERVICE_RULES) does not exist")
     files = read_folder(settings.rules)
     check(files)
+    if settings.database.startswith("sqlite:///"):
+        path = Path(settings.database.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
     store = Store(settings.database)
     try:
         store.upgrade()
@@ -100,7 +100,10 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
     # Sessions of their own: a Ctrl-C reaches this process alone, which then stops them in order.
     children = [
         subprocess.Popen(  # noqa: S603  ourselves
-            [sys.executable, "-m", "rules_service.cli", name], stdin=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, "-m", "rules_service.cli", name],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**settings.variables, f"{PREFIX}WATCH": str(settings.watch or settings.rules)},
         )
         for name in ("serve", "worker")
     ]

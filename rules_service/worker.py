@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
 from collections.abc import Callable
 
@@ -15,20 +13,26 @@ from rules_service.decide import Brakes
 from rules_service.delivery.poller import Poller
 from rules_service.delivery.relay import Relay
 from rules_service.delivery.sending import Sender
-from rules_service.errors import NoRuleset
+from rules_service.errors import InvalidRuleset, NoRuleset
 from rules_service.live import Live
+from rules_service.ruleset import content_hash, read_folder
+from rules_service.service import publish
 from rules_service.service.connecting import ConnectorService
 from rules_service.service.events import EventService
 from rules_service.settings import Settings
-from rules_service.store import Store, due_tickets, figures, people
+from rules_service.store import Store, due_tickets, people, rulesets
 
 log = structlog.get_logger()
 
 #: Tickets or timers that one look takes on.
 BATCH = 100
 
-#: Seconds between two signs of life.
-BEAT_EVERY_S = 5.0
+#: Tickets that one look judges anew after a change of rules, and the pause after it, so that events go first.
+JUDGE_BATCH = 50
+JUDGE_PAUSE_S = 0.01
+
+#: Seconds between two looks at the watched folder.
+WATCH_EVERY_S = 0.5
 
 #: Longest pause of a loop whose last pass failed, as while the database is away.
 MAX_PAUSE_S = 5.0
@@ -42,7 +46,7 @@ class Worker:
         self.settings = settings
         self.store = store or Store(settings.database)
         self.clock = clock
-        self.live = Live(self.store)
+        self.live = Live(self.store, "worker")
         brakes = Brakes(replies_an_hour=settings.replies_an_hour, firings_a_day=settings.firings_a_day)
         variables = settings.variables
         self.events = EventService(self.store, self.live.ruleset, clock, variables=variables, brakes=brakes)
@@ -52,6 +56,10 @@ class Worker:
         self.poller = Poller(self.live.ruleset, sender, self.connecting, clock, variables=variables)
         self.stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        #: (hash of a ruleset, id of the last ticket judged under it).
+        self._judged: tuple[str, str] = ("", "")
+        #: Hash of what the watched folder held at the last look.
+        self._last_look: str | None = None
 
     # --- passes -----------------------------------------------------------------------------------------------------
 
@@ -101,6 +109,42 @@ class Worker:
         """Begins deliveries that are due; True when there may be more."""
         return self.relay.run_once() > 0
 
+    def run_judging(self) -> bool:
+        """Judges open tickets under a ruleset that is new to them: primes rules, sets deadlines. True while more."""
+        active = self.live.ruleset().hash
+        if self._judged[0] != active:
+            self._judged = (active, "")
+        found = rulesets.tickets_judged_elsewhere(self.store, active, self._judged[1], JUDGE_BATCH)
+        for ticket_id in found:
+            if self.stopping.is_set():
+                return False
+            self.events.judge_anew(ticket_id)
+            self._judged = (active, ticket_id)
+        self.stopping.wait(JUDGE_PAUSE_S if found else 0)
+        return len(found) == JUDGE_BATCH
+
+    def run_watch(self) -> bool:
+        """Puts the watched folder's content live once it is the same at two looks; never True."""
+        folder = self.settings.watch
+        assert folder is not None
+        try:
+            files = read_folder(folder)
+        except OSError as error:
+            # In the middle of a swap; the next look sees it whole.
+            log.info("watched_folder_unreadable", why=str(error))
+            return False
+        found = content_hash(files)
+        steady, self._last_look = found == self._last_look, found
+        if steady and files:
+            try:
+                done = publish.watch(self.store, files, self.clock())
+            except InvalidRuleset as error:
+                log.error("ruleset_rejected", problems=error.data["problems"][:20])  # noqa: TRY400  the problems say it all
+            else:
+                if done is not None:
+                    log.info("ruleset_published", ruleset=done.hash, primed=dict(done.primed))
+        return False
+
     # --- loops ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -113,8 +157,10 @@ class Worker:
             ("relay", self.run_relay),
         ):
             self._start(name, work, self.settings.poll_ms / 1000)
+        self._start("judging", self.run_judging, 1.0)
+        if self.settings.watch is not None:
+            self._start("watch", self.run_watch, WATCH_EVERY_S)
         self._start("poller", self._poll, 1.0)
-        self._start("beat", self._beat, BEAT_EVERY_S)
 
     def stop(self) -> None:
         """Ends the loops after the pass they are in, and waits for the deliveries under way."""
@@ -159,9 +205,4 @@ class Worker:
 
     def _poll(self) -> bool:
         self.poller.run_once(self.stopping)
-        return False
-
-    def _beat(self) -> bool:
-        process_id = f"{socket.gethostname()}:{os.getpid()}"
-        self.store.transact(lambda: figures.beat(self.store, process_id, "worker", self.live.hash, self.clock()))
         return False

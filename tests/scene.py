@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 from rules_service.decide import load_ruleset
 from rules_service.ruleset import Files, Ruleset, read_folder
 from rules_service.service.events import EventService, Incoming
+from rules_service.service.publish import publish
 from rules_service.service.roster import set_presence
 from rules_service.settings import read_settings
-from rules_service.store import Store, people, read_ticket, rulesets
+from rules_service.store import Store, people, read_ticket
 from rules_service.store.codec import dump as to_json
 from rules_service.tickets import Actor, Event, Snapshot
 from rules_service.worker import Worker
@@ -67,27 +69,14 @@ def ruleset_of(files: Mapping[str, str | bytes]) -> Ruleset:
     )
 
 
-def activate(store: Store, ruleset: Ruleset, files: Mapping[str, str | bytes], now: dt.datetime) -> None:
-    """Puts a ruleset live, as publishing does, without loading it again."""
-    texts = {name: text if isinstance(text, str) else text.decode() for name, text in files.items()}
-
-    def work() -> None:
-        rulesets.store_files(store, ruleset.hash, json.dumps(texts), now, "test")
-        rulesets.sync_roster(store, ruleset.roster)
-        rulesets.activate(store, ruleset.hash, now, "test")
-
-    store.transact(work)
-
-
-def variant(**changes: Any) -> dict[str, str | bytes]:
-    """The travel ruleset with texts replaced (`replace=[(old, new), ...]`) and files added (`add={name: text}`)."""
+def variant(*replaced: tuple[str, str], add: Mapping[str, str] | None = None) -> dict[str, str | bytes]:
+    """The travel ruleset with what matches a pattern replaced, (pattern, text), and with files added."""
     files: dict[str, str | bytes] = {name: content.decode() for name, content in travel_files().items()}
-    for old, new in changes.get("replace", ()):
-        found = [name for name, text in files.items() if old in text]
-        assert found, f"nothing in the travel ruleset reads {old!r}"
-        for name in found:
-            files[name] = str(files[name]).replace(old, new)
-    return files | changes.get("add", {})
+    for pattern, text in replaced:
+        changed = {name: re.sub(pattern, text, str(content)) for name, content in files.items()}
+        assert changed != files, f"nothing in the travel ruleset reads {pattern!r}"
+        files = dict(changed)
+    return files | (add or {})
 
 
 class Scene:
@@ -108,7 +97,8 @@ class Scene:
     def publish(self, files: Mapping[str, str | bytes]) -> None:
         """Puts a ruleset live here."""
         self.ruleset = ruleset_of(files)
-        activate(self.store, self.ruleset, files, self.clock())
+        texts = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
+        assert publish(self.store, texts, self.clock(), by="test").hash == self.ruleset.hash
         self.worker.live._ruleset = self.ruleset
         # Publishing marks every desk; here nothing waits yet.
         self.store.transact(lambda: self.store.sql("DELETE FROM timer"))
@@ -183,7 +173,7 @@ class Scene:
     def snapshot(self, ticket: str = "t1") -> Snapshot:
         """The ticket with all its parts."""
         with self.store.connection():
-            return read_ticket(self.store, ticket, lock=False)[0]
+            return read_ticket(self.store, ticket, lock=False).snapshot
 
     def ticket(self, ticket: str = "t1") -> Any:
         """The ticket."""

@@ -10,7 +10,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import UnsupportedMediaType
 
 from rules_service import __version__
-from rules_service.api import events, inbound, lifecycle, problems, system, tickets, users
+from rules_service.api import events, inbound, lifecycle, problems, rulesets, system, tickets, users
 from rules_service.clock import Clock, utc_now
 from rules_service.decide import Brakes
 from rules_service.live import Live
@@ -64,6 +64,7 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
     api = _ProblemApi(app)
     for blueprint in (
         events.blueprint, tickets.blueprint, lifecycle.blueprint, users.blueprint, system.blueprint, inbound.blueprint,
+        rulesets.blueprint,
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     _describe_auth(api)

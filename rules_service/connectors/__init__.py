@@ -11,7 +11,9 @@ from rules_service.connectors.outbound import (
 )
 from rules_service.connectors.parse import REPORTED, parse_connector
 from rules_service.connectors.reading import (
+    NO_LAG,
     SENT_FIELDS,
+    Overwritten,
     Remembered,
     admits,
     created_at,
@@ -28,11 +30,13 @@ from rules_service.connectors.texts import UnsentAction
 __all__ = [
     "ACTION_DATA",
     "METHODS",
+    "NO_LAG",
     "REPORTED",
     "SENT_FIELDS",
     "Connector",
     "ConnectorSchema",
     "HttpRequest",
+    "Overwritten",
     "Remembered",
     "UnsentAction",
     "admits",

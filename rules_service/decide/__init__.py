@@ -2,9 +2,9 @@
 
 from rules_service.decide.attributes import ATTRIBUTES, DECLARED, GATHERED, Facts, row_of
 from rules_service.decide.deadlines import due_event, next_due_at
-from rules_service.decide.decide import decide, evolve
+from rules_service.decide.decide import adopt, decide, evolve
 from rules_service.decide.draft import described
-from rules_service.decide.firing import Brakes
+from rules_service.decide.firing import Brakes, prime
 from rules_service.decide.loading import load_ruleset
 from rules_service.decide.moves import EVENT_OF, move_of
 from rules_service.decide.run import EmptyWorld, World, run
@@ -18,6 +18,7 @@ __all__ = [
     "EmptyWorld",
     "Facts",
     "World",
+    "adopt",
     "decide",
     "described",
     "due_event",
@@ -25,6 +26,7 @@ __all__ = [
     "load_ruleset",
     "move_of",
     "next_due_at",
+    "prime",
     "row_of",
     "run",
 ]

@@ -63,6 +63,14 @@ def decide(
     return draft.decision()
 
 
+def adopt(ruleset: Ruleset, snapshot: Snapshot, event: Event, now: dt.datetime) -> Decision:
+    """A ticket brought under another ruleset: state, clocks and memory as that says; no rule fires, nothing is told."""
+    draft = _begin(ruleset, snapshot, event, now)
+    draft.outcome = "recorded"
+    move_clocks(draft, snapshot)
+    return draft.decision()
+
+
 def evolve(snapshot: Snapshot, decision: Decision) -> Snapshot:
     """The snapshot after the decision."""
     return replace(snapshot, **decision.changes, judged_at=decision.now)
@@ -70,6 +78,10 @@ def evolve(snapshot: Snapshot, decision: Decision) -> Snapshot:
 
 def _begin(ruleset: Ruleset, snapshot: Snapshot, event: Event, now: dt.datetime) -> Draft:
     ticket = snapshot.ticket or new_ticket(ruleset, event, now)
+    if ticket.status not in ruleset.lifecycle.states:
+        # The state went with an earlier lifecycle; publishing made sure that there is somewhere to go on.
+        status = ruleset.lifecycle.maps.get(ticket.status, ruleset.lifecycle.initial)
+        ticket = replace(ticket, status=status)
     at = max(ticket.created_at, min(event.at, now))
     memory = snapshot.memory
     if snapshot.ticket is not None and snapshot.ruleset_hash != ruleset.hash:

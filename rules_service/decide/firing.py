@@ -133,10 +133,12 @@ def prime(ruleset: Any, snapshot: Snapshot, event: Event, now: dt.datetime) -> d
     """
     ticket = snapshot.ticket
     assert ticket is not None
+    known = ruleset.predecessors.get(snapshot.ruleset_hash or "", frozenset())
     new = [
         rule
         for rule in ruleset.rules.edge_rules
-        if rule.id not in snapshot.memory or snapshot.memory[rule.id].when_hash != rule.when_hash
+        if (rule.id, rule.when_hash) not in known
+        and (rule.id not in snapshot.memory or snapshot.memory[rule.id].when_hash != rule.when_hash)
     ]
     if not new:
         return {}

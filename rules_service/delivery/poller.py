@@ -51,13 +51,14 @@ class Poller:
         for connector in self._ruleset().connectors.values():
             if stop.is_set():
                 return
-            if connector.poll is None or self._filled(connector.base_url) is None:
+            if connector.ticket is None or self._filled(connector.base_url) is None:
                 continue
-            if self._monotonic() < self._next_s.get(connector.name, 0):
+            # From now on, polled or not, what is opened there is new and not imported.
+            self._connecting.since(connector)
+            if connector.poll is None or self._monotonic() < self._next_s.get(connector.name, 0):
                 continue
             self._next_s[connector.name] = self._monotonic() + connector.poll.every_s
             try:
-                self._connecting.since(connector)
                 self.pass_over(connector)
             except (SendError, UnsentAction, ServiceError) as error:
                 log.warning("poll_failed", connector=connector.name, why=str(error))
@@ -77,7 +78,10 @@ class Poller:
             log.warning("poll_too_long", connector=connector.name, pages=MAX_PAGES)
             return
         for ticket_id in self._connecting.missing(connector, listed):
-            self._ask_for(connector, ticket_id)
+            try:
+                self._ask_for(connector, ticket_id)
+            except (UnsentAction, ServiceError) as error:
+                log.warning("polled_ticket_unreadable", connector=connector.name, why=str(error))
 
     def _ask_for(self, connector: Connector, ticket_id: str) -> None:
         request = one_request(connector, ticket_id, self._filled)

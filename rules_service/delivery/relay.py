@@ -176,6 +176,9 @@ class Relay:
             return expand(text, self._variables)
 
         kind, data, ticket_id = delivery.action_type, delivery.data, delivery.ticket_id
+        if self._connecting.overtaken(ticket_id, kind, data):
+            log.info("delivery_overtaken", delivery=delivery.id, endpoint=delivery.endpoint, type=kind)
+            return
         for index, request in enumerate(requests_for(connector, kind, data, ticket_id, filled)):
             check = check_request(connector, kind, data, ticket_id, filled, index=index)
             if check is not None and delivery.attempts > 1:

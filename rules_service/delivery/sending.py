@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests_hardened import Config, Manager
+from urllib3.exceptions import HTTPError
 
 from rules_service import __version__
 
@@ -56,8 +57,12 @@ class Sender:
         most: int = MAX_BODY,
     ) -> Reply:  # fmt: skip
         """The answer, whatever its status; SendError when none came in time or the address is not allowed."""
-        host = urlsplit(url).hostname
-        if host is None or urlsplit(url).scheme not in ("http", "https"):
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise SendError("the address cannot be read") from None
+        host = parts.hostname
+        if host is None or parts.scheme not in ("http", "https"):
             raise SendError("the address is not http:// or https://")
         session = self._session(host)
         session.trust_env = False
@@ -70,7 +75,7 @@ class Sender:
                 return Reply(status=response.status_code, body=body)
         except requests.RequestException as error:
             raise SendError(_plainly(error)) from None
-        except OSError as error:
+        except (OSError, HTTPError) as error:
             raise SendError(f"{type(error).__name__} while reading the answer") from None
         finally:
             session.close()
@@ -79,7 +84,7 @@ class Sender:
         """A session that refuses private addresses, unless all addresses of the host are in an allowed network."""
         try:
             found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-        except OSError:
+        except (OSError, UnicodeError):
             raise SendError(f"the host {host} has no address") from None
         addresses = [ipaddress.ip_address(str(address).split("%", 1)[0]) for address in found]
         if addresses and all(any(address in network for network in self._allowed) for address in addresses):

@@ -66,6 +66,8 @@ class Lifecycle:
     states: Mapping[str, State]
     rows: tuple[Transition, ...]
     reopen_within_s: int | None = None
+    #: A state that an earlier lifecycle had -> the state in which its tickets go on.
+    maps: Mapping[str, str] = field(default_factory=dict)
     #: (status, role) -> the rows open to that role there, in order.
     table: Mapping[tuple[str, str], tuple[Transition, ...]] = field(default_factory=dict, compare=False, repr=False)
     machine: Machine | None = field(default=None, compare=False, repr=False)
@@ -140,7 +142,12 @@ def refusals(row: Transition, move: Move, *, role: str, requirements: bool = Tru
 
 
 def build(
-    *, initial: str, states: Mapping[str, State], rows: tuple[Transition, ...], reopen_within_s: int | None
+    *,
+    initial: str,
+    states: Mapping[str, State],
+    rows: tuple[Transition, ...],
+    reopen_within_s: int | None,
+    maps: Mapping[str, str],
 ) -> Lifecycle:
     """A lifecycle with its table and machine; the rows must have been validated."""
     table: dict[tuple[str, str], list[Transition]] = {}
@@ -158,6 +165,7 @@ def build(
         states=states,
         rows=rows,
         reopen_within_s=reopen_within_s,
+        maps=maps,
         table={key: tuple(found) for key, found in table.items()},
         machine=machine,
     )

@@ -38,6 +38,7 @@ class LifecycleSchema(ma.Schema):
     reopen_within = ma.fields.String(load_default=None)
     states = ma.fields.Dict(keys=ma.fields.String(), required=True)
     roles = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.List(ma.fields.String()), load_default={})
+    maps = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), load_default={})
     transitions = ma.fields.List(ma.fields.Raw(), required=True)
 
 
@@ -58,6 +59,13 @@ def parse_lifecycle(data: object, place: Place) -> Lifecycle | None:
     rows: list[Transition] = []
     for index, row in enumerate(section["transitions"]):
         rows += _rows(row, place.at("transitions", index), states, roles)
+    for old, new in section["maps"].items():
+        if new not in states:
+            place.at("maps", old).problem("unknown-name", f'unknown state "{new}"{hint(new, states)}')
+        if old in states:
+            place.at("maps", old).problem(
+                "value", f'"{old}" is a state of this lifecycle; only lost ones are mapped', key=True
+            )
     initial = section["initial"]
     if initial not in states:
         place.at("initial").problem("unknown-name", f'unknown state "{initial}"{hint(initial, states)}')
@@ -65,7 +73,9 @@ def parse_lifecycle(data: object, place: Place) -> Lifecycle | None:
         _check_whole(initial, states, rows, place)
     if len(place.problems) > before:
         return None
-    return build(initial=initial, states=states, rows=tuple(rows), reopen_within_s=reopen_within_s)
+    return build(
+        initial=initial, states=states, rows=tuple(rows), reopen_within_s=reopen_within_s, maps=section["maps"]
+    )
 
 
 def _states(data: dict[str, Any], place: Place) -> dict[str, State]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from rules_service.rules import (
     ActionSpec,
     All,
     Attribute,
+    Condition,
     KeywordIndex,
     Names,
     Rule,
@@ -32,6 +34,7 @@ from rules_service.rules import (
 )
 from rules_service.ruleset.endpoints import Endpoint, parse_endpoint
 from rules_service.ruleset.model import DEFAULT_TIERS, Ruleset
+from rules_service.ruleset.ownership import own, owner_of
 from rules_service.ruleset.reading import read_yaml
 from rules_service.teams import EscalationPolicy, Roster, parse_escalation_policy, parse_targets, parse_teams
 
@@ -73,11 +76,23 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     Hidden files and folders (such as the `..data` of a mounted ConfigMap) are passed over, links are followed.
     """
     files = {}
-    for path in sorted(folder.rglob("*.y*ml")):
-        relative = path.relative_to(folder)
-        if path.suffix in (".yaml", ".yml") and not any(part.startswith(".") for part in relative.parts):
-            files[relative.as_posix()] = path.read_bytes()
-    return files
+    visited: set[Path] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        here = Path(parent)
+        # A link to a folder above would go round for ever.
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _new(here / name, visited))
+        for name in sorted(names):
+            if name.endswith((".yaml", ".yml")) and not name.startswith("."):
+                files[(here / name).relative_to(folder).as_posix()] = (here / name).read_bytes()
+    return dict(sorted(files.items()))
+
+
+def _new(folder: Path, visited: set[Path]) -> bool:
+    real = folder.resolve()
+    if real in visited:
+        return False
+    visited.add(real)
+    return True
 
 
 def content_hash(files: Files) -> str:
@@ -168,7 +183,7 @@ class _Loader:
             if not isinstance(data, dict):
                 place.problem("type", f"a rule file is a mapping of sections; not {describe(data)}")
                 continue
-            self._collect_file(data, place)
+            self._collect_file(own(data, place), place)
 
     def _collect_file(self, data: dict[str, Any], place: Place) -> None:
         if "version" not in data:
@@ -308,6 +323,7 @@ class _Loader:
             if shape is None:
                 continue
             when = All(()) if shape["when"] is None else parse_condition(shape["when"], place.at("when"), vocabulary)
+            when = None if when is None else _within(owner_of(place.file), when, vocabulary)
             targets = parse_targets(shape["targets"], place.at("targets"), CLOCKS)
             if when is not None:
                 found.append(
@@ -338,7 +354,7 @@ class _Loader:
         for data, place in self.listed["rules"].values():
             rule = parse_rule(data, place, vocabulary, names)
             if rule is not None:
-                found.append(rule)
+                found.append(dataclasses.replace(rule, when=_within(owner_of(place.file), rule.when, vocabulary)))
                 self._compile_texts(rule.then, place.at("then"))
         return found
 
@@ -352,6 +368,15 @@ class _Loader:
                     self.texts[source] = compile_template(source, self._template_names())
                 except TemplateError as error:
                     place.at(index, action.type, key).problem("template", str(error))
+
+
+def _within(owner: str | None, when: Condition, vocabulary: Vocabulary) -> Condition:
+    """The condition, for tickets of the group that owns the file only."""
+    if owner is None:
+        return when
+    own_tickets = parse_condition({"ticket.group": owner}, Place("", Marks(), []), vocabulary)
+    assert own_tickets is not None
+    return All((own_tickets, when))
 
 
 def _is_test(name: str) -> bool:

@@ -40,6 +40,8 @@ class Ruleset:
     custom: Mapping[str, Attribute] = field(default_factory=dict)
     #: rule id -> (attribute, value) of its comparisons that time alone changes; rules without `on:` only.
     timed_atoms: Mapping[str, tuple[tuple[str, object], ...]] = field(default_factory=dict)
+    #: Hash of an earlier ruleset -> (rule id, hash of its conditions) of its rules without `on:`.
+    predecessors: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     #: Attributes that rules read and only the database knows.
     gathered_needs: frozenset[str] = frozenset()
 

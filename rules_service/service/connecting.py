@@ -12,6 +12,8 @@ import structlog
 
 from rules_service.clock import Clock
 from rules_service.connectors import (
+    NO_LAG,
+    SENT_FIELDS,
     Connector,
     Remembered,
     admits,
@@ -26,10 +28,17 @@ from rules_service.errors import EventIdReused, InvalidEvent, ServiceError, Unkn
 from rules_service.ruleset import Ruleset, expand
 from rules_service.service.events import EventService, Incoming
 from rules_service.store import Store, plugged
+from rules_service.store import read_ticket as stored_ticket
 from rules_service.store.codec import dump
 from rules_service.tickets import Event
 
 log = structlog.get_logger()
+
+#: How much older than its arrival a webhook may be. A poll is dated by its question, and is never older.
+WEBHOOK_LAG = dt.timedelta(seconds=2)
+
+#: How often a webhook that makes the service stumble is tried before it is set aside.
+MAX_TRIES = 3
 
 
 class ConnectorService:
@@ -50,6 +59,9 @@ class ConnectorService:
         self._events = events
         self._clock = clock
         self._variables = variables
+        self._since: dict[str, dt.datetime] = {}
+        #: The webhook that made the service stumble last, and how often.
+        self._stumbled = (0, 0)
 
     def accept(self, name: str, secret: str, body: bytes) -> None:
         """Stores a webhook to be read right after. UnknownConnector for a wrong name or secret, alike; InvalidEvent."""
@@ -57,37 +69,51 @@ class ConnectorService:
         if connector is None or not admits(connector, secret, self._filled):
             raise UnknownConnector("no connector has this name and secret")
         try:
-            json.loads(body)
+            # As text: of bytes, `loads` also takes encodings that could not be stored.
             text = body.decode()
+            json.loads(text)
         except (ValueError, RecursionError):
             raise InvalidEvent("the body is not JSON") from None
-        if "\\u0000" in text or "\x00" in text:
-            text = text.replace("\\u0000", " ").replace("\x00", " ")
         now = self._clock()
         self._store.transact(lambda: plugged.store_inbound(self._store, name, "inbound", text, now))
 
     def work_one(self) -> bool:
         """Reads the oldest stored webhook; False when there is none. One that cannot be read is kept, with the why."""
+        connectors = self._ruleset().connectors
+        inbound_id = 0
 
         def work() -> bool:
+            nonlocal inbound_id
             found = plugged.first_inbound(self._store)
             if found is None:
                 return False
             inbound_id, name, _, payload, received_at = found
             error = None
             try:
-                connector = self._ruleset().connectors.get(name)
+                connector = connectors.get(name)
                 if connector is None:
                     raise UnknownConnector(f'the ruleset has no connector "{name}" any more')
                 for theirs in tickets_in(connector, json.loads(payload), "inbound"):
-                    self._read(connector, theirs, received_at)
+                    self._read(connector, theirs, received_at, WEBHOOK_LAG)
             except ServiceError as failure:
                 error = f"{failure.code}: {failure.detail}"
                 log.warning("inbound_unreadable", connector=name, why=error)
             plugged.settle_inbound(self._store, inbound_id, error)
             return True
 
-        return self._store.transact(work)
+        try:
+            return self._store.transact(work)
+        except Exception as failure:
+            self._set_aside(inbound_id, failure)
+            raise
+
+    def _set_aside(self, inbound_id: int, failure: Exception) -> None:
+        """Keeps one webhook that makes the service stumble again and again from holding up all that came after it."""
+        last, tries = self._stumbled
+        self._stumbled = (inbound_id, tries + 1 if inbound_id == last else 1)
+        if inbound_id and self._stumbled[1] >= MAX_TRIES:
+            why = f"{type(failure).__name__}: {failure}"
+            self._store.transact(lambda: plugged.settle_inbound(self._store, inbound_id, why))
 
     def read_page(self, connector: Connector, payload: object, asked_at: dt.datetime) -> set[str]:
         """Reads one page of a poll that was asked for at `asked_at`; returns the ids of its tickets."""
@@ -97,6 +123,9 @@ class ConnectorService:
                 seen.add(self.read_one(connector, theirs, asked_at))
             except ServiceError as failure:
                 log.warning("polled_ticket_unreadable", connector=connector.name, why=failure.detail)
+            except Exception:
+                # Whatever is wrong with one ticket, the others are read.
+                log.exception("polled_ticket_failed", connector=connector.name)
         return seen
 
     def read_one(self, connector: Connector, theirs: object, asked_at: dt.datetime) -> str:
@@ -106,10 +135,14 @@ class ConnectorService:
         return found
 
     def gone(self, connector: Connector, id_: str) -> None:
-        """The helpdesk no longer knows a ticket."""
-        now = self._clock()
-        event = Event(id=f"{connector.name}:deleted:{id_}", type="ticket.deleted", at=now, ticket_id=id_)
-        self._store.transact(lambda: self._handle(connector, [event]))
+        """The helpdesk no longer knows a ticket; it is not asked for again."""
+        event = Event(id=f"deleted:{id_}", type="ticket.deleted", at=self._clock(), ticket_id=id_)
+
+        def work() -> None:
+            self._handle(connector, [event])
+            plugged.forget(self._store, connector.name, id_)
+
+        self._store.transact(work)
 
     def missing(self, connector: Connector, listed: set[str]) -> list[str]:
         """Open tickets of a connector that its last complete poll did not list."""
@@ -118,6 +151,9 @@ class ConnectorService:
 
     def since(self, connector: Connector) -> dt.datetime:
         """When the connector was first at work; tickets created before are imported, and fire nothing."""
+        known = self._since.get(connector.name)
+        if known is not None:
+            return known
 
         def work() -> dt.datetime:
             memory = plugged.read_memory(self._store, connector.name, "", lock=True)
@@ -126,7 +162,29 @@ class ConnectorService:
                 plugged.write_memory(self._store, connector.name, "", memory, self._clock())
             return dt.datetime.fromisoformat(memory["since"])
 
-        return self._store.transact(work)
+        found = self._since[connector.name] = self._store.transact(work)
+        return found
+
+    def overtaken(self, id_: str, action_type: str, data: Mapping[str, Any]) -> bool:
+        """Whether the ticket has moved on since an action that is still on its way; to send it would undo what came after.
+
+        Without this an assignment that could not be delivered for an hour would take the ticket from who holds it now.
+        """
+        with self._store.connection():
+            ticket = stored_ticket(self._store, id_, lock=False).snapshot.ticket
+        if ticket is None:
+            return False
+        ours = {
+            "priority": ticket.priority,
+            "assignee": ticket.assignee,
+            "desk": ticket.desk,
+            "status": "closed" if ticket.closed_at is not None else None,
+        }
+        wanted = {name: value(data) for name, value in SENT_FIELDS.get(action_type, {}).items()}
+        if action_type == "transfer":
+            # Who got the ticket at its new desk is told by an action that follows.
+            del wanted["assignee"]
+        return any(ours[name] != value for name, value in wanted.items())
 
     def applied(self, name: str, id_: str, action_type: str, data: Mapping[str, Any]) -> None:
         """The helpdesk took an action of ours: what it changed there counts as seen, and is no news."""
@@ -135,33 +193,31 @@ class ConnectorService:
         def work() -> None:
             memory = plugged.read_memory(self._store, name, id_, lock=True)
             if memory is not None:
-                remembered = sent(Remembered.from_json(memory), action_type, data)
-                plugged.write_memory(self._store, name, id_, {**remembered.to_json(), "sent_at": now.isoformat()}, now)
+                remembered = sent(Remembered.from_json(memory), action_type, data, now)
+                plugged.write_memory(self._store, name, id_, remembered.to_json(), now)
 
         self._store.transact(work)
 
     # --- in the open transaction ------------------------------------------------------------------------------------
 
-    def _read(self, connector: Connector, theirs: object, read_at: dt.datetime) -> None:
+    def _read(self, connector: Connector, theirs: object, read_at: dt.datetime, lag: dt.timedelta = NO_LAG) -> None:
+        """Handles what is new in a ticket that was asked for, or arrived, at `read_at`."""
         id_ = ticket_id(connector, theirs)
-        now = self._clock()
         memory = plugged.read_memory(self._store, connector.name, id_, lock=True)
         unmapped: set[tuple[str, str]] = set()
         if memory is None and self._is_older(connector, theirs):
-            event, remembered = imported_event(connector, theirs, now, unmapped=unmapped)
+            event, remembered = imported_event(connector, theirs, read_at, unmapped=unmapped)
             events: list[Event] = [event]
         else:
-            if memory is not None and read_at <= _sent_at(memory):
-                # Read before our own last change: its fields are older than what we know.
-                return
             known = None if memory is None else Remembered.from_json(memory)
-            events, remembered = read_ticket(connector, theirs, known, now, unmapped=unmapped)
+            events, remembered = read_ticket(connector, theirs, known, read_at, lag=lag, unmapped=unmapped)
         for table, value in sorted(unmapped):
             log.warning("unmapped_value", connector=connector.name, table=table, value=value)
         self._handle(connector, events)
-        kept = {**remembered.to_json(), **({"sent_at": memory["sent_at"]} if memory and "sent_at" in memory else {})}
-        if kept != memory:
-            plugged.write_memory(self._store, connector.name, id_, kept, now)
+        kept = remembered.to_json()
+        # That a ticket was read again and nothing was new is not worth a write at each poll.
+        if memory is None or kept != {**memory, "read_at": kept["read_at"]}:
+            plugged.write_memory(self._store, connector.name, id_, kept, self._clock())
 
     def _is_older(self, connector: Connector, theirs: object) -> bool:
         at = created_at(connector, theirs)
@@ -185,8 +241,3 @@ class ConnectorService:
 
     def _filled(self, text: str) -> str | None:
         return expand(text, self._variables)
-
-
-def _sent_at(memory: Mapping[str, Any]) -> dt.datetime:
-    text = memory.get("sent_at")
-    return dt.datetime.fromisoformat(text) if text else dt.datetime.min.replace(tzinfo=dt.UTC)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rules_service.clock import Clock
-from rules_service.decide import Brakes, described, due_event, next_due_at, run
+from rules_service.decide import Brakes, adopt, described, due_event, evolve, next_due_at, run
 from rules_service.errors import EventIdReused, ServiceError, TransitionRefused, UnknownTicket
 from rules_service.ruleset import Ruleset, expand
 from rules_service.store import (
@@ -108,6 +108,20 @@ class EventService:
             return True
 
         return self.store.transact(work)
+
+    def judge_anew(self, ticket_id: str) -> None:
+        """Judges a ticket under the active ruleset: rules that hold already are primed, deadlines are set anew."""
+
+        def work() -> None:
+            now, ruleset = self.clock(), self.ruleset()
+            stored = read_ticket(self.store, ticket_id, lock=True)
+            if stored.version == 0 or stored.snapshot.ruleset_hash == ruleset.hash:
+                return
+            work_ = _Work(self, ruleset, stored, now)
+            work_.judge()
+            work_.apply(even_if_nothing=True)
+
+        self.store.transact(work)
 
     def distribute(self, ticket_id: str) -> bool:
         """Offers a queued ticket to its desk; False, and nothing written, when nobody has a free slot."""
@@ -228,6 +242,14 @@ class _Work:
         if event.cause is not None:
             self.record(event, decisions, _canonical(event), None)
         return decisions
+
+    def judge(self) -> None:
+        """Brings the ticket under the active ruleset, and nothing else."""
+        ticket = self.after.ticket
+        assert ticket is not None
+        event = Event(id="", type="timer.due", at=self.now, ticket_id=ticket.id, actor=SYSTEM)
+        self._gather(event)
+        self.after = evolve(self.after, adopt(self.ruleset, self.after, event, self.now))
 
     def record(self, event: Event, decisions: Sequence[Decision], body: str, answer: str | None) -> None:
         """Notes a chain for the log."""

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from rules_service.errors import ServiceError
 from rules_service.ruleset import Ruleset
-from rules_service.store import Store, figures
+from rules_service.store import Store, figures, rulesets
 
 #: A worker that was not heard of for so long counts as gone.
 WORKER_SILENT_S = 30
@@ -35,6 +35,11 @@ def readiness(store: Store, live: Following, now: dt.datetime) -> dict[str, Any]
         ruleset = live.ruleset()
         ruleset_hash = ruleset.hash
         checks["ruleset"] = live.problem or "ok"
+        watched = rulesets.watched(store)
+        if watched is not None and watched[1]:
+            count = len(watched[1])
+            first = f"the watched folder has {count} problem{'s' if count > 1 else ''}, the first: {watched[1][0]}"
+            checks["watched"] = f"{first}; the last good ruleset stays active"
         by_match = {state.reason for state in ruleset.rules.states() if state.answers == "match"}
         checks["engine"] = f"rules are matched without the network: {'; '.join(sorted(by_match))}" if by_match else "ok"
     except Exception as error:  # noqa: BLE001  whatever it is, it is what the probe must say

@@ -9,7 +9,7 @@ from rules_service.clocks import used_pct, used_s
 from rules_service.decide import move_of
 from rules_service.errors import UnknownTicket
 from rules_service.ruleset import Ruleset
-from rules_service.store import Store, people, read_ticket
+from rules_service.store import Store, figures, people, read_ticket, rulesets
 from rules_service.tickets import Actor, ServiceClock, Snapshot
 
 
@@ -134,3 +134,32 @@ def _instant(value: int) -> dt.datetime:
     from rules_service.store.tables import instant  # noqa: PLC0415  the only place here that sees a raw column
 
     return instant(value)
+
+
+def ruleset(store: Store, active: Ruleset) -> dict[str, Any]:
+    """The ruleset in force here, in each process that is alive, and the problems of the watched folder."""
+    watched = rulesets.watched(store)
+    return {
+        "hash": active.hash,
+        "rules": [
+            {
+                "id": rule.id,
+                "about": rule.about,
+                "mode": rule.mode,
+                "on": sorted(rule.on),
+                "defined_at": rule.defined_at,
+            }
+            for rule in active.rules.rules
+        ],
+        "processes": [
+            {"id": row[0], "kind": row[1], "hash": row[2], "seen_at": _iso(row[3])} for row in figures.processes(store)
+        ],
+        "watched": None if watched is None else {"hash": watched[0], "problems": watched[1]},
+    }
+
+
+def activations(store: Store, *, before: int | None, limit: int) -> dict[str, Any]:
+    """A page of the history of rulesets, newest first."""
+    found = rulesets.history(store, before=before, limit=limit)
+    items = [{**row, "activated_at": _iso(row["activated_at"])} for row in found]
+    return {"items": items, "next_before": items[-1]["id"] if len(items) == limit else None}

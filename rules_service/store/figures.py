@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 
 from rules_service.store.store import Store
-from rules_service.store.tables import micros
+from rules_service.store.tables import instant, micros
 
 #: name, meaning, label names, [(label values, value)].
 Figure = tuple[str, str, list[str], Sequence[tuple[tuple[str, ...], float]]]
@@ -36,6 +36,12 @@ def all_figures(store: Store, now: dt.datetime) -> Iterator[Figure]:
     yield "deliveries_dead", "actions given up, kept to be sent again", [], [((), row[0] if row else 0)]
     row = store.row("SELECT COUNT(*) FROM inbound WHERE error IS NOT NULL")
     yield "inbound_unreadable", "webhooks that no connector could read", [], [((), row[0] if row else 0)]
+    row = store.row("SELECT COUNT(*) FROM watched WHERE problems <> '[]'")
+    yield "ruleset_rejected", "1 while the watched folder holds a broken ruleset", [], [((), row[0] if row else 0)]
+    yield (
+        "ruleset_in_force", "processes by the ruleset that they have in force", ["kind", "hash"],
+        [((kind, ruleset_hash or ""), 1) for _, kind, ruleset_hash, _ in processes(store)],
+    )  # fmt: skip
     row = store.row("SELECT COALESCE(MAX(seq), 0) FROM event")
     yield "events_total", "events in the log", [], [((), row[0] if row else 0)]
 
@@ -44,6 +50,15 @@ def worker_silent_s(store: Store, now: dt.datetime) -> int | None:
     """Seconds since a worker was last alive; None when there never was one."""
     row = store.row("SELECT MAX(seen_at) FROM process WHERE kind = 'worker'")
     return None if row is None or row[0] is None else max(0, (micros(now) - row[0]) // 1_000_000)
+
+
+def processes(store: Store) -> list[tuple[str, str, str | None, dt.datetime]]:
+    """(id, kind, hash of its ruleset, last sign of life) of the processes heard of within the last minute."""
+    rows = store.rows(
+        "SELECT id, kind, ruleset_hash, seen_at FROM process WHERE seen_at >="
+        " (SELECT MAX(seen_at) FROM process) - 60000000 ORDER BY kind, id"
+    )
+    return [(row[0], row[1], row[2], instant(row[3])) for row in rows]
 
 
 def beat(store: Store, process_id: str, kind: str, ruleset_hash: str | None, now: dt.datetime) -> None:

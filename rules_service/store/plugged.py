@@ -29,6 +29,11 @@ def write_memory(store: Store, connector: str, ticket_id: str, memory: dict[str,
     )  # fmt: skip
 
 
+def forget(store: Store, connector: str, ticket_id: str) -> None:
+    """Drops it, once the helpdesk no longer knows the ticket."""
+    store.sql("DELETE FROM plugged WHERE connector = ? AND ticket_id = ?", connector, ticket_id)
+
+
 def store_inbound(store: Store, connector: str, source: str, payload: str, now: dt.datetime) -> None:
     """Keeps a webhook until it was read."""
     store.sql(

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
+from rules_service.store import codec
 from rules_service.store.store import Store
-from rules_service.store.tables import Activation, Membership, Ruleset, Skill, User, micros
+from rules_service.store.tables import Activation, Membership, Ruleset, Skill, User, Watched, instant
 from rules_service.teams import Roster
+from rules_service.tickets import Snapshot
+
+#: How many earlier activations a ticket's rules are remembered of.
+KNOWN = 200
 
 
-def store_files(store: Store, ruleset_hash: str, files: str, now: dt.datetime, by: str) -> None:
+def store_files(ruleset_hash: str, files: str, rules: str, now: dt.datetime, by: str) -> None:
     """Keeps a ruleset's files (JSON: name -> content) under its hash; one that is there stays as it is."""
-    del store
-    Ruleset.insert(hash=ruleset_hash, files=files, published_at=now, published_by=by).on_conflict_ignore().execute()
+    Ruleset.insert(
+        hash=ruleset_hash, files=files, rules=rules, published_at=now, published_by=by
+    ).on_conflict_ignore().execute()
 
 
 def active_hash(store: Store) -> str | None:
@@ -22,27 +29,78 @@ def active_hash(store: Store) -> str | None:
     return None if row is None else str(row[0])
 
 
-def activate(store: Store, ruleset_hash: str, now: dt.datetime, by: str) -> None:
+def activate(ruleset_hash: str, now: dt.datetime, by: str) -> None:
     """Makes a stored ruleset the active one."""
-    del store
     Activation.insert(ruleset_hash=ruleset_hash, activated_at=now, activated_by=by).execute()
 
 
 def find(store: Store, prefix: str) -> tuple[str, dict[str, bytes]] | None:
     """Hash and files of the one stored ruleset whose hash begins so; None when none or several do."""
-    del store
-    rows = list(Ruleset.select().where(Ruleset.hash.startswith(prefix)).limit(2))
+    rows = store.rows(
+        "SELECT hash, files FROM ruleset WHERE hash >= ? AND hash < ? LIMIT 2", prefix, f"{prefix}\U0010ffff"
+    )
     if len(rows) != 1:
         return None
-    texts = json.loads(rows[0].files)
-    return rows[0].hash, {name: text.encode() for name, text in texts.items()}
+    return rows[0][0], {name: text.encode() for name, text in json.loads(rows[0][1]).items()}
 
 
-def history(store: Store, limit: int) -> list[tuple[str, dt.datetime, str]]:
-    """(hash, when, by whom) of the last activations, newest first."""
+def history(store: Store, *, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """Activations, newest first, from the one before `before` (an `id`) on."""
+    rows = store.rows(
+        "SELECT a.id, a.ruleset_hash, a.activated_at, a.activated_by FROM activation a WHERE a.id < ?"
+        " ORDER BY a.id DESC LIMIT ?",
+        before if before is not None else 2**62,
+        limit,
+    )
+    return [{"id": row[0], "hash": row[1], "activated_at": instant(row[2]), "activated_by": row[3]} for row in rows]
+
+
+def known_rules(store: Store) -> dict[str, frozenset[tuple[str, str]]]:
+    """For the last rulesets that were active: hash -> (rule id, hash of its conditions) of the rules without `on:`."""
+    rows = store.rows(
+        "SELECT hash, rules FROM ruleset WHERE hash IN (SELECT ruleset_hash FROM activation ORDER BY id DESC LIMIT ?)",
+        KNOWN,
+    )
+    return {row[0]: frozenset(json.loads(row[1]).items()) for row in rows}
+
+
+def open_statuses(store: Store) -> list[str]:
+    """The statuses in which open tickets stand."""
+    return [row[0] for row in store.rows("SELECT DISTINCT status FROM ticket WHERE closed_at IS NULL ORDER BY status")]
+
+
+def open_snapshots(store: Store, limit: int) -> list[Snapshot]:
+    """The first open tickets, for a look at what a ruleset would find."""
+    return [
+        codec.load(Snapshot, row[0])
+        for row in store.rows("SELECT state FROM ticket WHERE closed_at IS NULL ORDER BY id LIMIT ?", limit)
+    ]
+
+
+def tickets_judged_elsewhere(store: Store, ruleset_hash: str, after: str, limit: int) -> list[str]:
+    """Ids of open tickets, from the one after `after` on, that were last judged under another ruleset."""
+    rows = store.rows(
+        "SELECT id FROM ticket WHERE id > ? AND closed_at IS NULL AND judged_under <> ? ORDER BY id LIMIT ?",
+        after,
+        ruleset_hash[:12],
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+def watched(store: Store) -> tuple[str, list[str]] | None:
+    """Hash and problems of what the watched folder held last; None before the first look."""
+    row = store.row("SELECT content_hash, problems FROM watched WHERE id = 1")
+    return None if row is None else (row[0], json.loads(row[1]))
+
+
+def set_watched(store: Store, content_hash: str, problems: str, now: dt.datetime) -> None:
+    """Notes what the watched folder holds."""
     del store
-    rows = Activation.select().order_by(Activation.id.desc()).limit(limit)
-    return [(row.ruleset_hash, row.activated_at, row.activated_by) for row in rows]
+    Watched.insert(id=1, content_hash=content_hash, problems=problems, seen_at=now).on_conflict(
+        conflict_target=[Watched.id],
+        update={Watched.content_hash: content_hash, Watched.problems: problems, Watched.seen_at: now},
+    ).execute()
 
 
 def sync_roster(store: Store, roster: Roster) -> None:
@@ -79,6 +137,3 @@ def sync_roster(store: Store, roster: Roster) -> None:
             f"desk:{desk}",
             0,
         )
-
-
-__all__ = ["activate", "active_hash", "find", "history", "micros", "store_files", "sync_roster"]

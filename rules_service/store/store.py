@@ -112,7 +112,8 @@ class Store:
         raise AssertionError("unreachable")
 
     def upgrade(self) -> list[str]:
-        """Applies the migrations that are missing, under a lock; returns their names."""
+        """Applies the migrations that are missing, under a lock; returns their names. NotReady without a database."""
+        self.pending_migrations()
         with self.database.connection_context():
             if self.is_postgres:
                 self.sql("SELECT pg_advisory_lock(7201)")
@@ -124,16 +125,17 @@ class Store:
                     self.sql("SELECT pg_advisory_unlock(7201)")
 
     def pending_migrations(self) -> list[str]:
-        """Names of the migrations that are not applied yet."""
-        with self.connection():
-            return [found.name for found in Runner(self.database, str(MIGRATIONS)).status() if found.applied is None]
+        """Names of the migrations that are not applied yet. NotReady without a database."""
+        try:
+            with self.connection():
+                found = Runner(self.database, str(MIGRATIONS)).status()
+        except pw.DatabaseError as error:
+            raise NotReady(f"the database cannot be opened: {' '.join(str(error).split())}") from None
+        return [migration.name for migration in found if migration.applied is None]
 
     def check_ready(self) -> None:
         """NotReady, with what to do, when the database is missing or old."""
-        try:
-            pending = self.pending_migrations()
-        except pw.DatabaseError as error:
-            raise NotReady(f"the database cannot be opened: {error}") from None
+        pending = self.pending_migrations()
         if pending:
             raise NotReady(f"the database lacks {', '.join(pending)}; run `rules-service db upgrade`")
 

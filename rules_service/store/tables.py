@@ -73,6 +73,8 @@ class Ticket(Table):
     next_due_at = Instant(null=True)
     breached = pw.BooleanField()
     escalated = pw.BooleanField()
+    #: First 12 digits of the hash of the ruleset under which it was last judged.
+    judged_under = pw.TextField()
     #: The snapshot, as store.codec writes it.
     state = pw.TextField()
 
@@ -300,6 +302,8 @@ class Ruleset(Table):
     hash = pw.TextField(primary_key=True)
     #: {file name: content}.
     files = pw.TextField()
+    #: {rule id: hash of its conditions}, to tell which rules are new to a ticket.
+    rules = pw.TextField()
     published_at = Instant()
     published_by = pw.TextField()
 
@@ -321,6 +325,22 @@ class Activation(Table):
         """A history."""
 
         table_name = "activation"
+
+
+class Watched(Table):
+    """What the watched folder held last: one row."""
+
+    id = pw.IntegerField(primary_key=True)
+    #: Hash of the content that was looked at last, good or not.
+    content_hash = pw.TextField()
+    #: Its problems, as JSON list; empty when it was put live.
+    problems = pw.TextField()
+    seen_at = Instant()
+
+    class Meta:
+        """One row."""
+
+        table_name = "watched"
 
 
 class ApiKey(Table):
@@ -391,6 +411,6 @@ class Inbound(Table):
 
 #: All tables, in the order in which they are made.
 TABLES: tuple[type[Table], ...] = (
-    Ticket, Stint, Clock, Event, Action, Delivery, User, Membership, Skill, Timer, Ruleset, Activation, ApiKey, Process,
-    Plugged, Inbound,
+    Ticket, Stint, Clock, Event, Action, Delivery, User, Membership, Skill, Timer, Ruleset, Activation, Watched, ApiKey,
+    Process, Plugged, Inbound,
 )  # fmt: skip

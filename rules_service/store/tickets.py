@@ -173,6 +173,7 @@ def _write_ticket(store: Store, change: Change) -> None:
         _micros(change.next_due_at),
         any(clock.status in ("breached", "missed") for clock in change.after.clocks),
         change.after.escalation is not None,
+        change.ruleset_hash[:12],
         state,
     )
     if change.version == 0:
@@ -185,7 +186,8 @@ def _write_ticket(store: Store, change: Change) -> None:
 
 _COLUMNS = (
     "version", "status", "priority", "tier", "channel", "team", "desk", "assignee", "customer_id", "created_at",
-    "queued_at", "waiting_since_at", "closed_at", "next_due_at", "breached", "escalated", "state",
+    "queued_at", "waiting_since_at", "closed_at", "next_due_at", "breached", "escalated",
+    "judged_under", "state",
 )  # fmt: skip
 _MARKS = ", ".join("?" * (len(_COLUMNS) + 1))
 _UPDATE = f"UPDATE ticket SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE id = ? AND version = ?"

@@ -203,6 +203,10 @@ def test_an_imported_ticket_that_nobody_holds_says_so():
 
 # --- our own actions -------------------------------------------------------------------------------------------------
 
+#: When the helpdesk took an action of ours, long before NOW.
+SENT = NOW - dt.timedelta(minutes=1)
+LAG = dt.timedelta(seconds=2)
+
 
 def remembered_after(*names):
     remembered = None
@@ -215,7 +219,7 @@ def test_our_own_reassignment_comes_back_as_no_event():
     before = remembered_after("created-by-customer")
     theirs = {**payload("created-by-customer")["ticket"], "assigned_to": 4}
     assert shorts(read_ticket(CONNECTOR, theirs, before, NOW)[0]) == ["ticket.assigned - assignee=hx1"]
-    told = sent(before, "reassign", {"to": "hx1", "previous": None})
+    told = sent(before, "reassign", {"to": "hx1", "previous": None}, SENT)
     assert read_ticket(CONNECTOR, theirs, told, NOW)[0] == []
 
 
@@ -233,20 +237,83 @@ def test_our_own_reassignment_comes_back_as_no_event():
     ],
 )
 def test_what_we_changed_ourselves_is_not_reported_to_us(action, data, change):
-    told = sent(remembered_after("created-by-customer"), action, data)
+    told = sent(remembered_after("created-by-customer"), action, data, SENT)
     events, _ = read_ticket(CONNECTOR, {**payload("created-by-customer")["ticket"], **change}, told, NOW)
     assert events == []
 
 
 def test_a_person_who_changes_our_change_back_is_reported():
-    told = sent(remembered_after("created-by-customer"), "set_priority", {"priority": "urgent"})
+    told = sent(remembered_after("created-by-customer"), "set_priority", {"priority": "urgent"}, SENT)
     events, _ = read_ticket(CONNECTOR, payload("created-by-customer")["ticket"], told, NOW)
     assert shorts(events) == ["ticket.updated - priority=medium"]
 
 
 def test_a_field_that_the_connector_does_not_compare_is_not_remembered():
     before = replace(remembered_after("created-by-customer"), seen={"subject": "x"})
-    assert sent(before, "reassign", {"to": "hx1"}) == before
+    assert sent(before, "reassign", {"to": "hx1"}, SENT) == before
+
+
+def after_ours(theirs, *, arrived_s, lag=LAG):
+    """What is read of `theirs`, arrived so many seconds after the helpdesk took our reassignment to hx1; what is next."""
+    told = sent(remembered_after("created-by-customer"), "reassign", {"to": "hx1"}, NOW)
+    told = replace(told, read_at=NOW - dt.timedelta(minutes=1))
+    events, remembered = read_ticket(CONNECTOR, theirs, told, NOW + dt.timedelta(seconds=arrived_s), lag=lag)
+    taken = {**theirs, "assigned_to": 4}
+    later, _ = read_ticket(CONNECTOR, taken, remembered, NOW + dt.timedelta(minutes=1))
+    return shorts(events), shorts(later)
+
+
+ANSWERED = payload("reply-by-agent")["ticket"]
+HIGH = {**payload("reply-by-agent")["ticket"], "priority": 2}
+TO_HA2 = {**payload("reply-by-agent")["ticket"], "assigned_to": 2}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "arrived_s", "expected"),
+    [
+        (ANSWERED, -1, ["message.sent ha1"]),  # made before our change: the answer is news, the old assignee is not
+        (ANSWERED, 0, ["message.sent ha1"]),
+        (ANSWERED, 1, ["message.sent ha1"]),  # on its way while we changed it
+        (ANSWERED, 3, ["message.sent ha1", "ticket.assigned ha1 assignee=None"]),  # somebody undid it
+        (TO_HA2, -1, ["message.sent ha1"]),  # our change came after, and stands
+        (TO_HA2, 1, ["message.sent ha1", "ticket.assigned ha1 assignee=ha2"]),  # never so before: after ours
+        (HIGH, -1, ["ticket.updated ha1 priority=high", "message.sent ha1"]),  # what we did not change is news
+    ],
+)
+def test_of_a_reading_older_than_our_own_change_only_what_we_changed_is_ignored(theirs, arrived_s, expected):
+    events, _ = after_ours(theirs, arrived_s=arrived_s)
+    assert events == expected
+
+
+def test_a_poll_is_dated_by_its_question_and_believed_right_after_our_change():
+    assert after_ours(ANSWERED, arrived_s=1, lag=dt.timedelta(0))[0][-1] == "ticket.assigned ha1 assignee=None"
+
+
+def test_after_an_outdated_reading_nothing_is_told_twice():
+    assert after_ours(ANSWERED, arrived_s=-1) == (["message.sent ha1"], [])
+
+
+def test_two_changes_of_ours_in_a_row_are_both_remembered_as_ours():
+    told = sent(remembered_after("created-by-customer"), "reassign", {"to": "ha2"}, NOW)
+    told = sent(told, "reassign", {"to": "hx1"}, NOW + dt.timedelta(seconds=1))
+    told = Remembered.from_json(json.loads(json.dumps(told.to_json())))
+    for theirs in (None, 2):  # nobody, then ha2
+        ticket = {**payload("created-by-customer")["ticket"], "assigned_to": theirs}
+        assert read_ticket(CONNECTOR, ticket, told, NOW + dt.timedelta(seconds=2), lag=LAG)[0] == []
+
+
+def test_of_a_reading_older_than_the_last_one_the_fields_are_outdated_but_no_entry_is_lost():
+    _, latest = read_ticket(CONNECTOR, payload("created-by-customer")["ticket"], None, NOW)
+    earlier = NOW - dt.timedelta(seconds=1)
+    events, remembered = read_ticket(CONNECTOR, {**TO_HA2, "priority": 1}, latest, earlier)
+    assert shorts(events) == ["message.sent ha1"]
+    assert (remembered.seen, remembered.version, remembered.read_at) == (latest.seen, latest.version, NOW)
+
+
+def test_what_an_earlier_release_remembered_can_still_be_read():
+    kept = remembered_after("created-by-customer").to_json()
+    del kept["overwritten"]
+    assert Remembered.from_json(kept | {"sent_at": NOW.isoformat()}) == remembered_after("created-by-customer")
 
 
 # --- words and shapes that are not known -----------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 
 STATEMENTS = {
     "sqlite": (
-        'CREATE TABLE "ticket" ("id" TEXT NOT NULL PRIMARY KEY, "version" INTEGER NOT NULL, "status" TEXT NOT NULL, "priority" INTEGER NOT NULL, "tier" INTEGER NOT NULL, "channel" TEXT, "team" TEXT, "desk" TEXT NOT NULL, "assignee" TEXT, "customer_id" TEXT, "created_at" INTEGER NOT NULL, "queued_at" INTEGER, "waiting_since_at" INTEGER, "closed_at" INTEGER, "next_due_at" INTEGER, "breached" INTEGER NOT NULL, "escalated" INTEGER NOT NULL, "state" TEXT NOT NULL)',
+        'CREATE TABLE "ticket" ("id" TEXT NOT NULL PRIMARY KEY, "version" INTEGER NOT NULL, "status" TEXT NOT NULL, "priority" INTEGER NOT NULL, "tier" INTEGER NOT NULL, "channel" TEXT, "team" TEXT, "desk" TEXT NOT NULL, "assignee" TEXT, "customer_id" TEXT, "created_at" INTEGER NOT NULL, "queued_at" INTEGER, "waiting_since_at" INTEGER, "closed_at" INTEGER, "next_due_at" INTEGER, "breached" INTEGER NOT NULL, "escalated" INTEGER NOT NULL, "judged_under" TEXT NOT NULL, "state" TEXT NOT NULL)',
         'CREATE INDEX "ticket_due" ON "ticket" ("next_due_at") WHERE ("next_due_at" IS NOT NULL)',
         'CREATE INDEX "ticket_queue" ON "ticket" ("desk", "queued_at") WHERE ("queued_at" IS NOT NULL)',
         'CREATE INDEX "ticket_assignee" ON "ticket" ("assignee", "status")',
@@ -31,15 +31,16 @@ STATEMENTS = {
         'CREATE TABLE "skill" ("skill" TEXT NOT NULL, "user_id" TEXT NOT NULL, PRIMARY KEY ("skill", "user_id"))',
         'CREATE TABLE "timer" ("subject" TEXT NOT NULL, "kind" TEXT NOT NULL, "due_at" INTEGER NOT NULL, PRIMARY KEY ("subject", "kind"))',
         'CREATE INDEX "timer_due_at" ON "timer" ("due_at")',
-        'CREATE TABLE "ruleset" ("hash" TEXT NOT NULL PRIMARY KEY, "files" TEXT NOT NULL, "published_at" INTEGER NOT NULL, "published_by" TEXT NOT NULL)',
+        'CREATE TABLE "ruleset" ("hash" TEXT NOT NULL PRIMARY KEY, "files" TEXT NOT NULL, "rules" TEXT NOT NULL, "published_at" INTEGER NOT NULL, "published_by" TEXT NOT NULL)',
         'CREATE TABLE "activation" ("id" INTEGER NOT NULL PRIMARY KEY, "ruleset_hash" TEXT NOT NULL, "activated_at" INTEGER NOT NULL, "activated_by" TEXT NOT NULL)',
+        'CREATE TABLE "watched" ("id" INTEGER NOT NULL PRIMARY KEY, "content_hash" TEXT NOT NULL, "problems" TEXT NOT NULL, "seen_at" INTEGER NOT NULL)',
         'CREATE TABLE "api_key" ("id" TEXT NOT NULL PRIMARY KEY, "name" TEXT NOT NULL, "secret_sha256" TEXT NOT NULL, "scopes" TEXT NOT NULL, "role" TEXT NOT NULL, "user_id" TEXT, "created_at" INTEGER NOT NULL, "disabled_at" INTEGER)',
         'CREATE TABLE "process" ("id" TEXT NOT NULL PRIMARY KEY, "kind" TEXT NOT NULL, "ruleset_hash" TEXT, "seen_at" INTEGER NOT NULL)',
         'CREATE TABLE "plugged" ("connector" TEXT NOT NULL, "ticket_id" TEXT NOT NULL, "memory" TEXT NOT NULL, "changed_at" INTEGER NOT NULL, PRIMARY KEY ("connector", "ticket_id"))',
         'CREATE TABLE "inbound" ("id" INTEGER NOT NULL PRIMARY KEY, "connector" TEXT NOT NULL, "source" TEXT NOT NULL, "payload" TEXT NOT NULL, "received_at" INTEGER NOT NULL, "error" TEXT)',
     ),
     "postgres": (
-        'CREATE TABLE "ticket" ("id" TEXT NOT NULL PRIMARY KEY, "version" INTEGER NOT NULL, "status" TEXT NOT NULL, "priority" SMALLINT NOT NULL, "tier" SMALLINT NOT NULL, "channel" TEXT, "team" TEXT, "desk" TEXT NOT NULL, "assignee" TEXT, "customer_id" TEXT, "created_at" BIGINT NOT NULL, "queued_at" BIGINT, "waiting_since_at" BIGINT, "closed_at" BIGINT, "next_due_at" BIGINT, "breached" BOOLEAN NOT NULL, "escalated" BOOLEAN NOT NULL, "state" TEXT NOT NULL)',
+        'CREATE TABLE "ticket" ("id" TEXT NOT NULL PRIMARY KEY, "version" INTEGER NOT NULL, "status" TEXT NOT NULL, "priority" SMALLINT NOT NULL, "tier" SMALLINT NOT NULL, "channel" TEXT, "team" TEXT, "desk" TEXT NOT NULL, "assignee" TEXT, "customer_id" TEXT, "created_at" BIGINT NOT NULL, "queued_at" BIGINT, "waiting_since_at" BIGINT, "closed_at" BIGINT, "next_due_at" BIGINT, "breached" BOOLEAN NOT NULL, "escalated" BOOLEAN NOT NULL, "judged_under" TEXT NOT NULL, "state" TEXT NOT NULL)',
         'CREATE INDEX "ticket_due" ON "ticket" ("next_due_at") WHERE ("next_due_at" IS NOT NULL)',
         'CREATE INDEX "ticket_queue" ON "ticket" ("desk", "queued_at") WHERE ("queued_at" IS NOT NULL)',
         'CREATE INDEX "ticket_assignee" ON "ticket" ("assignee", "status")',
@@ -65,8 +66,9 @@ STATEMENTS = {
         'CREATE TABLE "skill" ("skill" TEXT NOT NULL, "user_id" TEXT NOT NULL, PRIMARY KEY ("skill", "user_id"))',
         'CREATE TABLE "timer" ("subject" TEXT NOT NULL, "kind" TEXT NOT NULL, "due_at" BIGINT NOT NULL, PRIMARY KEY ("subject", "kind"))',
         'CREATE INDEX "timer_due_at" ON "timer" ("due_at")',
-        'CREATE TABLE "ruleset" ("hash" TEXT NOT NULL PRIMARY KEY, "files" TEXT NOT NULL, "published_at" BIGINT NOT NULL, "published_by" TEXT NOT NULL)',
+        'CREATE TABLE "ruleset" ("hash" TEXT NOT NULL PRIMARY KEY, "files" TEXT NOT NULL, "rules" TEXT NOT NULL, "published_at" BIGINT NOT NULL, "published_by" TEXT NOT NULL)',
         'CREATE TABLE "activation" ("id" BIGSERIAL NOT NULL PRIMARY KEY, "ruleset_hash" TEXT NOT NULL, "activated_at" BIGINT NOT NULL, "activated_by" TEXT NOT NULL)',
+        'CREATE TABLE "watched" ("id" INTEGER NOT NULL PRIMARY KEY, "content_hash" TEXT NOT NULL, "problems" TEXT NOT NULL, "seen_at" BIGINT NOT NULL)',
         'CREATE TABLE "api_key" ("id" TEXT NOT NULL PRIMARY KEY, "name" TEXT NOT NULL, "secret_sha256" TEXT NOT NULL, "scopes" TEXT NOT NULL, "role" TEXT NOT NULL, "user_id" TEXT, "created_at" BIGINT NOT NULL, "disabled_at" BIGINT)',
         'CREATE TABLE "process" ("id" TEXT NOT NULL PRIMARY KEY, "kind" TEXT NOT NULL, "ruleset_hash" TEXT, "seen_at" BIGINT NOT NULL)',
         'CREATE TABLE "plugged" ("connector" TEXT NOT NULL, "ticket_id" TEXT NOT NULL, "memory" TEXT NOT NULL, "changed_at" BIGINT NOT NULL, PRIMARY KEY ("connector", "ticket_id"))',

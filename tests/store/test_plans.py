@@ -1,0 +1,114 @@
+"""What runs all day reads its index, not the table, at twenty thousand rows."""
+
+import datetime as dt
+
+import peewee as pw
+import pytest
+
+from rules_service.store import Store, due_tickets, outbox, people, tables
+from rules_service.store.tables import micros
+from tests.scene import NINE
+
+MANY = 20_000
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def large(request):
+    """A store of its own, with many tickets and deliveries of which few are due."""
+    store = Store(request.getfixturevalue(request.param).new())
+    store.upgrade()
+    at = micros(NINE)
+    with store.connection(), store.database.atomic():
+        _fill(store, tables.Ticket, lambda number: {
+            "id": f"t{number}",
+            "desk": f"desk{number % 5}",
+            "created_at": at + number,
+            "queued_at": None if number % 10 else at + number,
+            "next_due_at": at + number * 1_000_000,
+            "state": "{}",
+        })  # fmt: skip
+        _fill(store, tables.Delivery, lambda number: {
+            "id": number + 1,
+            "action_seq": 1,
+            "ticket_id": f"t{number}",
+            "endpoint": "helpdesk",
+            "state": "delivered" if number % 10 else "pending",
+            "next_attempt_at": at + number,
+        })  # fmt: skip
+        store.sql(
+            "INSERT INTO action (seq, id, ticket_id, event_id, type, cause, data, created_at)"
+            " VALUES (1, 'act_1', 't', 'e', 'reply', 'rule:x', '{}', 0)"
+        )
+        if store.is_postgres:
+            # Autovacuum does this by itself, some time later.
+            store.sql("ANALYZE")
+    yield store
+    store.close()
+
+
+def _fill(store, table, values):
+    """Rows with these values, and something in every other column that needs something."""
+    fields = table._meta.sorted_fields
+    needed = {field.column_name: "" if isinstance(field, pw.TextField) else 0 for field in fields if not field.null}
+    needed |= {name: False for name in needed if isinstance(table._meta.columns[name], pw.BooleanField)}
+    names = list(needed | values(0))
+    insert = f"INSERT INTO {table._meta.table_name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    rows = [[(needed | values(number))[name] for name in names] for number in range(MANY)]
+    for start in range(0, MANY, 1_000):
+        store.many(insert, rows[start : start + 1_000])
+
+
+def plan_of(store, work):
+    """How the database answers the first statement that `work` runs."""
+    statements = []
+    real = store.sql
+
+    def recording(text, *parameters):
+        statements.append((text, parameters))
+        return real(text, *parameters)
+
+    store.sql = recording
+    try:
+        with store.connection(), store.database.atomic() as transaction:
+            work()
+            transaction.rollback()
+    finally:
+        store.sql = real
+    text, parameters = statements[0]
+    with store.connection():
+        if store.is_postgres:
+            return "\n".join(row[0] for row in store.rows(f"EXPLAIN {text}", *parameters))
+        return "\n".join(row[3] for row in store.rows(f"EXPLAIN QUERY PLAN {text}", *parameters))
+
+
+def _scans(plan, table):
+    return [
+        line
+        for line in plan.splitlines()
+        if f"Seq Scan on {table}" in line or (f"SCAN {table}" in line and "INDEX" not in line)
+    ]
+
+
+def test_due_tickets_read_the_index_of_deadlines(large):
+    plan = plan_of(large, lambda: due_tickets(large, NINE + dt.timedelta(seconds=50), 100))
+    assert "ticket_due" in plan
+    assert not _scans(plan, "ticket")
+    assert "SORT" not in plan.upper().replace("TICKET_DUE", "")
+
+
+def test_the_queue_of_a_desk_reads_the_index_of_queues(large):
+    order = (("tier", False), ("priority", False), ("created", True))
+    plan = plan_of(large, lambda: people.next_queued(large, "desk0", order))
+    assert "ticket_queue" in plan
+    assert not _scans(plan, "ticket")
+
+
+def test_claiming_deliveries_reads_the_indexes_of_what_is_pending(large):
+    plan = plan_of(
+        large, lambda: outbox.claim_deliveries(large, NINE + dt.timedelta(microseconds=50), lease_s=60, limit=6)
+    )
+    assert "delivery_due" in plan
+    assert "delivery_order" in plan
+    assert not _scans(plan, "delivery")
+    assert not _scans(plan, "d")
+    assert not _scans(plan, "e")
