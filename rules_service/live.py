@@ -14,7 +14,7 @@ from rules_service.clock import utc_now
 from rules_service.decide import load_ruleset
 from rules_service.errors import NoRuleset
 from rules_service.ruleset import Ruleset
-from rules_service.store import Store, figures, rulesets
+from rules_service.store import Store, desks, figures, rulesets
 
 log = structlog.get_logger()
 
@@ -61,7 +61,13 @@ class Live:
         """Loads the active ruleset if it is another than the one in force; True when it was swapped."""
         with self._following, self._store.connection():
             active = rulesets.active_hash(self._store)
-            if active is None or active == self.hash:
+            if active is None:
+                return False
+            braked = desks.braked_rules(self._store, active)
+            if active == self.hash:
+                if self._ruleset is not None and braked != self._ruleset.braked:
+                    log.warning("rules_braked", rules=sorted(braked))
+                    self._ruleset = replace(self._ruleset, braked=braked)
                 return False
             found = rulesets.find(self._store, active)
             ruleset, problems = load_ruleset(found[1]) if found else (None, [])
@@ -71,7 +77,7 @@ class Live:
                 self.problem = f"ruleset {active[:12]} cannot be loaded: {problems[0] if problems else 'not stored'}"
                 log.error("ruleset_not_loaded", ruleset=active, problem=self.problem)
                 return False
-            previous, self._ruleset = self._ruleset, replace(ruleset, predecessors=predecessors)
+            previous, self._ruleset = self._ruleset, replace(ruleset, predecessors=predecessors, braked=braked)
             self.problem = None
             log.info("ruleset_in_force", ruleset=active)
         if previous is not None:

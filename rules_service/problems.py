@@ -36,10 +36,24 @@ KINDS: Mapping[str, str] = {
     "test": "a test beside the rules failed",
 }
 
+#: The closed list of kinds of warning: a ruleset that has them works, though hardly as meant.
+WARNINGS: Mapping[str, str] = {
+    "never-matches": "conditions that no ticket can ever meet, or a value that an attribute can never have",
+    "shadowed": "it never comes to this definition, because an earlier one always takes what it would",
+    "endless": "rules that can trigger each other without end",
+    "unused": "a definition that nothing uses",
+    "never-allowed": "an action that the lifecycle allows a rule in no state",
+    "sla-unescalated": "a service level whose breach no rule escalates",
+    "unset-variable": "a `${VAR}` that has no value here",
+}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake: where it stands (line and column count from 1), what is wrong, and its kind (a key of KINDS)."""
+    """One mistake: where it stands (line and column count from 1), what is wrong, and its kind.
+
+    The kind is a key of KINDS, or of WARNINGS: a warning keeps no ruleset from going live.
+    """
 
     file: str
     line: int
@@ -48,7 +62,8 @@ class Problem:
     kind: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.col}: {self.message} ({self.kind})"
+        warning = "warning: " if self.kind in WARNINGS else ""
+        return f"{self.file}:{self.line}:{self.col}: {warning}{self.message} ({self.kind})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,13 @@ class Place:
             raise AssertionError(f"no such kind of problem: {kind}")
         line, col = self.position(key=key)
         self.problems.append(Problem(self.file, line, col, message, kind))
+
+    def warning(self, kind: str, message: str, *, key: bool = False) -> Problem:
+        """A warning of `kind` (of WARNINGS) about what stands here; it is handed back, not collected."""
+        if kind not in WARNINGS:
+            raise AssertionError(f"no such kind of warning: {kind}")
+        line, col = self.position(key=key)
+        return Problem(self.file, line, col, message, kind)
 
     def __str__(self) -> str:
         line, col = self.position(key=True)

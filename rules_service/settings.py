@@ -34,6 +34,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(name="LOG", default="info", about="lowest level that is logged: debug, info, warning, error"),
     Setting(name="REPLIES_AN_HOUR", default="10", about="automatic replies to one ticket within an hour"),
+    Setting(name="FIRINGS_A_RULE", default="500", about="firings of one rule within 10 minutes before it shadows"),
     Setting(name="FIRINGS_A_DAY", default="100", about="firings on one ticket within a day"),
 )
 
@@ -55,6 +56,7 @@ class Settings:
     log: str
     replies_an_hour: int
     firings_a_day: int
+    firings_a_rule: int
     #: The whole environment: what `${VAR}` in rule files stands for.
     variables: Mapping[str, str] = field(repr=False)
 
@@ -95,6 +97,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         allow_networks=tuple(part.strip() for part in text("ALLOW_NETWORKS").split(",") if part.strip()),
         log=level,
         replies_an_hour=number("REPLIES_AN_HOUR", 0, 100_000),
+        firings_a_rule=number("FIRINGS_A_RULE", 1, 1_000_000),
         firings_a_day=number("FIRINGS_A_DAY", 1, 1_000_000),
         variables=variables,
     )

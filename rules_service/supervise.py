@@ -17,7 +17,7 @@ from rules_service.clock import utc_now
 from rules_service.errors import NotAuthenticated
 from rules_service.ruleset import content_hash, read_folder
 from rules_service.service.keys import SCOPES, create_key, find_key
-from rules_service.service.publish import check, publish_if_none
+from rules_service.service.publish import check, publish_if_none, watch
 from rules_service.settings import PREFIX, Settings
 from rules_service.store import Store, rulesets
 
@@ -49,6 +49,8 @@ def prepare(settings: Settings) -> Prepared:
     try:
         store.upgrade()
         publish_if_none(store, files, utc_now(), by="start")
+        if settings.watch is None:
+            watch(store, files, utc_now())
         with store.connection():
             active = rulesets.active_hash(store)
         key = _first_key(store)
@@ -56,13 +58,14 @@ def prepare(settings: Settings) -> Prepared:
         store.close()
     address = f"http://{_in_url(settings.host)}:{settings.port}"
     lines = [f"rules-service at {address}  (documentation at {address}/docs)"]
-    if active == content_hash(files):
-        lines.append(f"ruleset  {settings.rules} ({active[:12]})")
-    elif active is not None:
-        # A rollback survives a restart, so a changed folder does not go live by itself.
+    if settings.watch is not None:
+        lines.append(f"ruleset  {active or 'none':.12}; changes in {settings.watch} go live by themselves")
+    elif active == content_hash(files):
+        lines.append(f"ruleset  {settings.rules} ({active[:12]}); changes in it go live by themselves")
+    else:
         lines.append(
-            f"ruleset  {active[:12]} is live; {settings.rules} differs from it, "
-            f"`rules-service publish {settings.rules}` puts it live"
+            f"ruleset  {active or 'none':.12} is live, by a rollback; "
+            f"`rules-service publish {settings.rules}` puts {settings.rules} live"
         )
     lines += [
         f"key      {key}  (also in {KEY_FILE})",

@@ -162,6 +162,8 @@ class Stint:
     #: The trigger that ended it.
     ended_by: str | None = None
     over_maximum: bool = False
+    #: Who held the ticket until then; None where it came from the queue.
+    taken_from: str | None = None
 
 
 ClockStatus = Literal["running", "paused", "met", "breached", "missed", "void"]
@@ -279,6 +281,8 @@ class Snapshot:
     ruleset_hash: str | None = None
     #: Users of the roster whose present load a guard may ask for, by id. Context: never written back.
     people: Mapping[str, Person] = field(default_factory=dict)
+    #: Event type -> when the last ones happened, within the longest window in which a rule counts them by `recent.*`.
+    recent: Mapping[str, tuple[dt.datetime, ...]] = field(default_factory=dict)
     #: Values of attributes that only the database knows, by name (`desk.queue_length`). Context: never written back.
     gathered: Mapping[str, Any] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from rules_service.live import Live
 from rules_service.ruleset import content_hash, read_folder
 from rules_service.service import publish
 from rules_service.service.connecting import ConnectorService
+from rules_service.service.desks import judge_desk
 from rules_service.service.events import EventService
 from rules_service.settings import Settings
 from rules_service.store import Store, due_tickets, people, rulesets
@@ -30,6 +31,9 @@ BATCH = 100
 #: Tickets that one look judges anew after a change of rules, and the pause after it, so that events go first.
 JUDGE_BATCH = 50
 JUDGE_PAUSE_S = 0.01
+
+#: Seconds between two looks at the desks' figures.
+DESKS_EVERY_S = 1.0
 
 #: Seconds between two looks at the watched folder.
 WATCH_EVERY_S = 0.5
@@ -47,7 +51,11 @@ class Worker:
         self.store = store or Store(settings.database)
         self.clock = clock
         self.live = Live(self.store, "worker")
-        brakes = Brakes(replies_an_hour=settings.replies_an_hour, firings_a_day=settings.firings_a_day)
+        brakes = Brakes(
+            replies_an_hour=settings.replies_an_hour,
+            firings_a_day=settings.firings_a_day,
+            firings_a_rule=settings.firings_a_rule,
+        )
         variables = settings.variables
         self.events = EventService(self.store, self.live.ruleset, clock, variables=variables, brakes=brakes)
         self.connecting = ConnectorService(self.store, self.live.ruleset, self.events, clock, variables=variables)
@@ -100,6 +108,17 @@ class Worker:
                 return count
             count += 1
         return count
+
+    def run_desks(self) -> bool:
+        """Judges every desk by the rules for desks; never True."""
+        ruleset = self.live.ruleset()
+        if ruleset.rules.desk_rules:
+            receivers = self.events.receivers(ruleset, None)
+            for desk in ruleset.roster.desks:
+                if self.stopping.is_set():
+                    return False
+                judge_desk(self.store, ruleset, desk, self.clock(), receivers=receivers)
+        return False
 
     def run_inbound(self) -> bool:
         """Reads one stored webhook; True when there may be more."""
@@ -158,6 +177,7 @@ class Worker:
         ):
             self._start(name, work, self.settings.poll_ms / 1000)
         self._start("judging", self.run_judging, 1.0)
+        self._start("desks", self.run_desks, DESKS_EVERY_S)
         if self.settings.watch is not None:
             self._start("watch", self.run_watch, WATCH_EVERY_S)
         self._start("poller", self._poll, 1.0)

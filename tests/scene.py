@@ -156,6 +156,25 @@ class Scene:
         """A customer's first contact, by WhatsApp with the hotel team."""
         return self.send("ticket.created", ticket, **{"subject": "Room", "channel": "whatsapp", "group": "hotel"} | data)
 
+    def given(self, status: str, ticket: str = "t1") -> None:
+        """The ticket in this status: queued, or held by ha1, who alone is online; a minute passes with each step."""
+        steps = {
+            "assigned": lambda: None,
+            "open": lambda: self.send("ticket.opened", ticket, by="ha1"),
+            "pending": lambda: self.send("message.sent", ticket, by="ha1", text="Halo"),
+            "closed": lambda: self.send("ticket.closed", ticket, by="ha1"),
+        }
+        if status != "unassigned":
+            self.online("ha1")
+        self.create(ticket)
+        for name, step in steps.items():
+            if self.ticket(ticket).status == status:
+                break
+            self.clock.advance(60)
+            step()
+            assert self.ticket(ticket).status == name
+        assert self.ticket(ticket).status == status
+
     def run_due(self) -> None:
         """The worker works off what is due."""
         with self.store.connection():

@@ -39,7 +39,11 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
     """The application on the settings' database, which must be up to date; the ruleset is followed while it runs."""
     store = store or Store(settings.database, max_connections=settings.threads + 4)
     live = Live(store)
-    brakes = Brakes(replies_an_hour=settings.replies_an_hour, firings_a_day=settings.firings_a_day)
+    brakes = Brakes(
+        replies_an_hour=settings.replies_an_hour,
+        firings_a_day=settings.firings_a_day,
+        firings_a_rule=settings.firings_a_rule,
+    )
     handler = EventService(store, live.ruleset, clock, variables=settings.variables, brakes=brakes)
     app = Flask("rules_service", static_folder=None)
     app.config.update(

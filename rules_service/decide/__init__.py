@@ -3,6 +3,7 @@
 from rules_service.decide.attributes import ATTRIBUTES, DECLARED, GATHERED, Facts, row_of
 from rules_service.decide.deadlines import due_event, next_due_at
 from rules_service.decide.decide import adopt, decide, evolve
+from rules_service.decide.desks import DeskDecision, decide_desk
 from rules_service.decide.draft import described
 from rules_service.decide.firing import Brakes, prime
 from rules_service.decide.loading import load_ruleset
@@ -15,11 +16,13 @@ __all__ = [
     "EVENT_OF",
     "GATHERED",
     "Brakes",
+    "DeskDecision",
     "EmptyWorld",
     "Facts",
     "World",
     "adopt",
     "decide",
+    "decide_desk",
     "described",
     "due_event",
     "evolve",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rules_service.clocks import CLOCKS, Hours, used_pct, used_s
-from rules_service.rules import Attribute
+from rules_service.rules import WINDOWED, Attribute
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import EVENT_TYPES, PRIORITIES, ROLES, Event, ServiceClock, Snapshot, Ticket
 
@@ -44,6 +44,8 @@ def row_of(facts: Facts, names: Iterable[str]) -> dict[str, Any]:
     for name in names:
         if name.startswith(CUSTOM):
             value = facts.ticket.custom.get(name.removeprefix(CUSTOM))
+        elif name.startswith(WINDOWED):
+            value = len(_in_window(facts, name))
         else:
             value = ATTRIBUTES[name].read(facts)
         if value is not None:
@@ -56,10 +58,38 @@ def row_of(facts: Facts, names: Iterable[str]) -> dict[str, Any]:
 
 def crossings(facts: Facts, name: str, value: Any) -> Iterable[dt.datetime]:
     """The instants at which a comparison of the attribute with `value` may change by time alone."""
+    if name.startswith(WINDOWED):
+        _, window_s = windowed(name)
+        return [at + dt.timedelta(seconds=window_s) for at in _in_window(facts, name)]
     computed = ATTRIBUTES.get(name)
     if computed is None or computed.crossings is None or isinstance(value, bool) or not isinstance(value, int | float):
         return ()
     return computed.crossings(facts, int(value))
+
+
+# --- windows ---------------------------------------------------------------------------------------------------------
+
+#: name -> (event types that it counts, meaning). A ticket's first contact counts as a message received.
+RECENT: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "recent.messages_received": (("message.received",), "messages of the customer within a window"),
+    "recent.messages_sent": (("message.sent",), "messages to the customer within a window, automatic ones included"),
+    "recent.notes_added": (("note.added",), "internal notes within a window"),
+    "recent.reopens": (("ticket.reopened",), "how often it was reopened within a window"),
+    "recent.transfers": (("ticket.transferred",), "how often it was transferred within a window"),
+}
+
+
+def windowed(name: str) -> tuple[str, int]:
+    """Base name and window in seconds of `recent.messages_received[600]`."""
+    base, _, rest = name.partition("[")
+    return base, int(rest.rstrip("]"))
+
+
+def _in_window(facts: Facts, name: str) -> list[dt.datetime]:
+    base, window_s = windowed(name)
+    window = dt.timedelta(seconds=window_s)
+    found = (at for kind in RECENT[base][0] for at in facts.snapshot.recent.get(kind, ()))
+    return [at for at in found if facts.now - at < window]
 
 
 # --- ticket, customer, event, message -------------------------------------------------------------------------------
@@ -258,6 +288,16 @@ ATTRIBUTES: Mapping[str, Computed] = {
         *(_timed("service_time", name, about, began) for name, (about, began) in _SINCE.items()),
         *(computed for clock_name in CLOCKS for computed in _clock_attributes(clock_name)),
         *(_gathered(name, kind, about) for name, (kind, about) in GATHERED.items()),
+        *(
+            Computed(attribute=Attribute(name=name, kind="number", about=about), read=lambda _: None)
+            for name, (_, about) in RECENT.items()
+        ),
+        Computed(
+            attribute=Attribute(name="desk.name", kind="text", about="the desk's name"), read=lambda f: f.ticket.desk
+        ),
+        Computed(
+            attribute=Attribute(name="desk.group", kind="text", about="the desk's group"), read=lambda f: f.ticket.group
+        ),
         Computed(
             attribute=Attribute(name="desk.open", kind="bool", about="whether the desk serves now", needs_on=True),
             read=_open_now,

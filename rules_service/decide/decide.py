@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rules_service import clocks
@@ -19,6 +20,9 @@ SKEW_S = 60
 
 #: Events after which a person has acted on the ticket. Source: `time.idle`.
 _NOT_ACTS = frozenset({"action.applied", "action.failed", "ticket.imported"}) | INTERNAL_EVENT_TYPES
+
+#: Most events of one type that `recent.*` can count in a window.
+MOST_RECENT = 1_000
 
 DEFAULT_BRAKES = Brakes()
 
@@ -101,10 +105,23 @@ def _begin(ruleset: Ruleset, snapshot: Snapshot, event: Event, now: dt.datetime)
         last_fact_at=snapshot.last_fact_at,
         replies_at=snapshot.replies_at,
         firings_at=snapshot.firings_at,
+        recent=_recent(ruleset, snapshot, event, at),
     )
     if abs((at - event.at).total_seconds()) > SKEW_S:
         draft.marks.append("skewed")
     return draft
+
+
+def _recent(
+    ruleset: Ruleset, snapshot: Snapshot, event: Event, at: dt.datetime
+) -> Mapping[str, tuple[dt.datetime, ...]]:
+    """The instants that `recent.*` counts, with this event's."""
+    window_s = ruleset.recent_s.get(event.type)
+    if window_s is None:
+        return snapshot.recent
+    window = dt.timedelta(seconds=window_s)
+    kept = tuple(found for found in snapshot.recent.get(event.type, ()) if at - found < window)
+    return {**snapshot.recent, event.type: (*kept, at)[-MOST_RECENT:]}
 
 
 def _is_late(draft: Draft) -> bool:

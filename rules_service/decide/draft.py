@@ -28,6 +28,7 @@ from rules_service.tickets import (
 #: Parts of a snapshot that decisions write.
 WRITTEN = (
     "ticket", "stint", "clocks", "escalation", "memory", "last_fact_at", "replies_at", "firings_at", "ruleset_hash",
+    "recent",
 )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ class Draft:
     last_fact_at: Mapping[str, dt.datetime]
     replies_at: tuple[dt.datetime, ...]
     firings_at: tuple[dt.datetime, ...]
+    recent: Mapping[str, tuple[dt.datetime, ...]]
     outcome: str = "done"
     reasons: list[Reason] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
@@ -114,6 +116,7 @@ class Draft:
             "replies_at": self.replies_at,
             "firings_at": self.firings_at,
             "ruleset_hash": self.ruleset.hash,
+            "recent": self.recent,
         }
         return Decision(
             event=replace(self.event, actor=self.actor),

@@ -9,6 +9,7 @@ from typing import Any
 
 from rules_service.decide.attributes import Facts, row_of
 from rules_service.decide.draft import Draft
+from rules_service.durations import format_duration
 from rules_service.messages import Dotted, render
 from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Row, Rule
 from rules_service.tickets import SYSTEM, Event, Firing, RuleMemory, Snapshot
@@ -23,6 +24,9 @@ class Brakes:
 
     replies_an_hour: int = 10
     firings_a_day: int = 100
+    #: A rule that fires more often than this within the window only shadows from then on.
+    firings_a_rule: int = 500
+    rule_window_s: int = 600
 
 
 @dataclass(slots=True)
@@ -66,13 +70,14 @@ def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
             memory[rule.id] = _fired(remembered, rule, draft)
         chain.fired.add(rule.id)
         draft.firings_at = (*(at for at in draft.firings_at if draft.now - at < _DAY), draft.now)
-        notes = () if rule.mode == "shadow" else _act(draft, rule, facts, used, brakes)
-        outcome = "shadow" if rule.mode == "shadow" else "fired"
+        shadow = rule.mode == "shadow" or rule.id in draft.ruleset.braked
+        notes = () if shadow else _act(draft, rule, facts, used, brakes)
+        outcome = "shadow" if shadow else "fired"
         reason = f"{draft.event.type}" if rule.on else "its conditions became true"
         draft.firings.append(
             Firing(rule_id=rule.id, outcome=outcome, reason=reason, because=because, notes=tuple(notes))  # type: ignore[arg-type]
         )
-        if rule.stop and chain.stopped_by is None and rule.mode != "shadow":
+        if rule.stop and chain.stopped_by is None and not shadow:
             chain.stopped_by = rule
     draft.memory = memory
 
@@ -115,6 +120,7 @@ def _after(draft: Draft) -> Snapshot:
         stint=draft.stint,
         clocks=tuple(draft.clocks.values()),
         escalation=draft.escalation,
+        recent=draft.recent,
     )
 
 
@@ -300,7 +306,7 @@ def values(facts: Facts) -> Mapping[str, Any]:
         if name == "eta":
             return _eta(facts)
         attribute = facts.ruleset.rules.vocabulary.attributes.get(name)
-        return None if attribute is None else _spoken(row_of(facts, (name,)).get(name), attribute.unit)
+        return None if attribute is None else spoken(row_of(facts, (name,)).get(name), attribute.unit)
 
     return Dotted(value)
 
@@ -308,12 +314,11 @@ def values(facts: Facts) -> Mapping[str, Any]:
 def _eta(facts: Facts) -> str | None:
     """The estimated time to a resolution: the target of the resolution clock. Source: R3.37."""
     clock = next((clock for clock in facts.snapshot.clocks if clock.name == "resolution"), None)
-    return _spoken(clock.target_s, "s") if clock else None
+    return spoken(clock.target_s, "s") if clock else None
 
 
-def _spoken(value: Any, unit: str | None) -> Any:
-    from rules_service.durations import format_duration  # noqa: PLC0415  beside its only use
-
+def spoken(value: Any, unit: str | None) -> Any:
+    """A value as people write it: durations with units, sets as sorted lists."""
     if unit == "s" and isinstance(value, int | float):
         return format_duration(value)
     return sorted(value) if isinstance(value, frozenset) else value

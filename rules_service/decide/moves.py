@@ -149,7 +149,7 @@ def _end_stint(draft: Draft, by: str) -> None:
         draft.stint = None
 
 
-def _begin_stint(draft: Draft, agent_id: str) -> None:
+def _begin_stint(draft: Draft, agent_id: str, *, taken_from: str | None = None) -> None:
     person = draft.person(agent_id)
     over = person is not None and not person.has_free_slot and not draft.event.data.get("claimed")
     draft.set(assignee=agent_id, queued_at=None, stint_number=draft.ticket.stint_number + 1)
@@ -159,6 +159,7 @@ def _begin_stint(draft: Draft, agent_id: str) -> None:
         desk=draft.ticket.desk,
         assigned_at=draft.at,
         over_maximum=over,
+        taken_from=taken_from,
     )
     if over:
         draft.marks.append("over_maximum")
@@ -185,7 +186,7 @@ def _assigned(draft: Draft) -> None:
     name = "reassign" if held else "assign"
     if trigger(draft, name):
         _end_stint(draft, name)
-        _begin_stint(draft, agent_id)
+        _begin_stint(draft, agent_id, taken_from=holder if held else None)
         _tell(draft, "reassign", to=agent_id, previous=holder)
 
 
@@ -220,7 +221,8 @@ def _transferred(draft: Draft) -> None:
 
 
 def _opened(draft: Draft) -> None:
-    if draft.actor.id != draft.ticket.assignee and not draft.event.request:
+    by_holder = draft.ticket.assignee is not None and draft.actor.id == draft.ticket.assignee
+    if not by_holder and not draft.event.request:
         draft.outcome = "recorded"
     elif draft.stint is not None and draft.stint.opened_at is not None and not draft.event.request:
         draft.outcome = "unchanged"
@@ -397,8 +399,14 @@ def _failed(draft: Draft) -> None:
     action = draft.event.data.get("action")
     detail = draft.event.data.get("detail") or "no reason given"
     draft.act("alert", "action.failed", to=["supervisor"], severity="warning", text=f"{action} failed: {detail}")
-    if action == "reassign" and draft.stint is not None:
+    if action != "reassign" or draft.stint is None:
+        return
+    previous = draft.stint.taken_from
+    if previous is None:
         draft.follow("ticket.released", {}, cause="action.failed")
+    else:
+        # A fact: in the helpdesk it never left them.
+        draft.follow("ticket.assigned", {"assignee": previous}, cause="action.failed")
 
 
 def _recorded(draft: Draft) -> None:

@@ -29,6 +29,15 @@ def move_clocks(draft: Draft, before: Snapshot) -> None:
     if started or new_stint or closed_before or _retargets(draft, before) or draft.event.type == "message.received":
         _start_or_retarget(draft, before, new_stint=new_stint)
     _follow_status(draft)
+    if draft.event.type == "ticket.imported":
+        _settle(draft)
+
+
+def _settle(draft: Draft) -> None:
+    """What was over before the ticket was known to us is no news: it breached then, and warns of nothing any more."""
+    for name, clock in draft.clocks.items():
+        if clock.status == "running" and clock.due_at is not None and clock.due_at <= draft.now:
+            draft.clocks[name] = clocks.breach(clock)
 
 
 def targets(draft: Draft) -> dict[str, Target]:

@@ -12,12 +12,14 @@ from rules_service.rules.conditions import (
     changing_attributes,
     parse_condition,
 )
+from rules_service.rules.conjunctions import Conjunction, Literal, conjunctions_of
 from rules_service.rules.keywords import KeywordIndex, parse_keywords
 from rules_service.rules.match import Explanation, compile_match, explain
 from rules_service.rules.matcher import Matcher, MatcherEvent, MatcherState
+from rules_service.rules.possible import Domain, Possible
 from rules_service.rules.rule import IRREGULAR, LISTENABLE, Rule, RuleSchema, parse_rule
 from rules_service.rules.rulebook import Part, Rulebook
-from rules_service.rules.vocabulary import Attribute, Row, Vocabulary
+from rules_service.rules.vocabulary import WINDOWED, Attribute, Row, Vocabulary
 
 __all__ = [
     "ACTIONS",
@@ -25,21 +27,26 @@ __all__ = [
     "LISTENABLE",
     "PARTIES",
     "PLACEMENTS",
+    "WINDOWED",
     "ActionSpec",
     "All",
     "AnyOf",
     "Atom",
     "Attribute",
     "Condition",
+    "Conjunction",
+    "Domain",
     "Explanation",
     "KeywordIndex",
     "Limit",
+    "Literal",
     "Matcher",
     "MatcherEvent",
     "MatcherState",
     "Names",
     "Not",
     "Part",
+    "Possible",
     "Repeat",
     "Row",
     "Rule",
@@ -50,6 +57,7 @@ __all__ = [
     "attributes_of",
     "changing_attributes",
     "compile_match",
+    "conjunctions_of",
     "explain",
     "parse_condition",
     "parse_keywords",

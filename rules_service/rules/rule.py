@@ -12,11 +12,21 @@ import marshmallow as ma
 from rules_service.durations import parse_duration
 from rules_service.problems import Place, check_names, describe, shaped
 from rules_service.rules.actions import ActionSpec, Limit, Names, Repeat, parse_actions, parse_limit
-from rules_service.rules.conditions import All, Condition, Vocabulary, changing_attributes, parse_condition
+from rules_service.rules.conditions import (
+    All,
+    Condition,
+    Vocabulary,
+    attributes_of,
+    changing_attributes,
+    parse_condition,
+)
 from rules_service.tickets import EVENT_TYPES, USER_EVENT_TYPES
 
 #: What `on:` may name beside the event types: a fact that the lifecycle had no edge for.
 IRREGULAR = "event.irregular"
+
+#: What a rule for desks can do: tell people, or call an operation of a connector.
+DESK_ACTIONS = ("alert", "call")
 
 LISTENABLE = (*(name for name in EVENT_TYPES if name not in USER_EVENT_TYPES), IRREGULAR)
 
@@ -27,6 +37,8 @@ class Rule:
 
     id: str
     about: str | None
+    #: desk: judged for each desk by its `desk.*` alone, fired once for the desk.
+    subject: Literal["ticket", "desk"] = "ticket"
     #: The events at which it fires while `when` holds; empty: it fires as soon as `when` holds, once.
     on: frozenset[str]
     when: Condition
@@ -59,6 +71,7 @@ class RuleSchema(ma.Schema):
 
     id = ma.fields.String(required=True, validate=ma.validate.Regexp(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"))
     about = ma.fields.String(load_default=None)
+    for_ = ma.fields.String(load_default="ticket", data_key="for", validate=ma.validate.OneOf(["ticket", "desk"]))
     on = ma.fields.Raw(load_default=None)
     when = ma.fields.Raw(load_default=None)
     then = ma.fields.Raw(required=True)
@@ -83,7 +96,9 @@ def parse_rule(data: object, place: Place, vocabulary: Vocabulary, names: Names)
         when = parse_condition(found["when"], place.at("when"), vocabulary)
     elif not on:
         place.problem("missing", "a rule needs `when:`, or `on:` with the events at which it fires")
-    if when is not None and not on and (changing := changing_attributes(when, vocabulary)):
+    if found["for_"] == "desk":
+        _check_desk_rule(found, when, place)
+    elif when is not None and not on and (changing := changing_attributes(when, vocabulary)):
         message = f"{', '.join(sorted(changing))} changes without an event of the ticket, so that the rule needs `on:`"
         place.at("when").problem("needs-on", message)
     repeat, limit = _parse_firing(found, place)
@@ -95,6 +110,7 @@ def parse_rule(data: object, place: Place, vocabulary: Vocabulary, names: Names)
     return Rule(
         id=found["id"],
         about=found["about"],
+        subject=found["for_"],
         on=on,
         when=when,
         when_hash=short_hash(found["when"]),
@@ -108,6 +124,20 @@ def parse_rule(data: object, place: Place, vocabulary: Vocabulary, names: Names)
         catch_up=found["catch_up"],
         defined_at=str(place),
     )
+
+
+def _check_desk_rule(found: dict[str, Any], when: Condition | None, place: Place) -> None:
+    """A rule for desks has no ticket: nothing to listen to, to read or to move."""
+    if found["on"] is not None:
+        place.at("on").problem("value", "a rule `for: desk` is judged all the time; it takes no `on:`")
+    for name in sorted(attributes_of(when) if when is not None else ()):
+        if not name.startswith("desk."):
+            place.at("when").problem("value", f"a rule `for: desk` reads desk.* only; not {name}")
+    for index, item in enumerate(found["then"] if isinstance(found["then"], list) else ()):
+        kind = next(iter(item), None) if isinstance(item, dict) else item
+        if kind not in DESK_ACTIONS:
+            accepted = " or ".join(DESK_ACTIONS)
+            place.at("then", index).problem("value", f"a rule `for: desk` can only {accepted}; not {kind}")
 
 
 def short_hash(value: object) -> str:

@@ -36,8 +36,10 @@ class Rulebook:
         self.rules: tuple[Rule, ...] = tuple(sorted(rules, key=lambda rule: rule.order))
         self.vocabulary = vocabulary
         self.by_id: Mapping[str, Rule] = {rule.id: rule for rule in self.rules}
-        #: Rules without `on:`, judged at every event and every deadline.
-        self.edge_rules: tuple[Rule, ...] = tuple(rule for rule in self.rules if not rule.on)
+        self.ticket_rules: tuple[Rule, ...] = tuple(rule for rule in self.rules if rule.subject == "ticket")
+        self.desk_rules: tuple[Rule, ...] = tuple(rule for rule in self.rules if rule.subject == "desk")
+        #: Rules for tickets without `on:`, judged at every event and every deadline.
+        self.edge_rules: tuple[Rule, ...] = tuple(rule for rule in self.ticket_rules if not rule.on)
         #: rule id -> its conditions by `match`, the definition of truth.
         self.holds: Mapping[str, Callable[[Row], bool]] = {
             rule.id: compile_match(rule.when, vocabulary) for rule in self.rules
@@ -77,7 +79,7 @@ class Rulebook:
             part.matcher.close()
 
     def _build(self, heard: frozenset[str]) -> Part:
-        rules = tuple(rule for rule in self.rules if not rule.on or rule.on & heard)
+        rules = tuple(rule for rule in self.ticket_rules if not rule.on or rule.on & heard)
         return Part(
             rules=rules,
             matcher=Matcher([(rule.id, rule.when) for rule in rules], self.vocabulary),

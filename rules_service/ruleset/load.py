@@ -61,6 +61,20 @@ SECTIONS = (*SINGLE_SECTIONS, *NAMED_SECTIONS, *LISTED_SECTIONS)
 
 Entry = tuple[object, Place]
 
+#: Section -> name -> what stands there, and where.
+Definitions = Mapping[str, Mapping[str, Entry]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What came of one load."""
+
+    #: None where there are problems.
+    ruleset: Ruleset | None
+    problems: list[Problem]
+    #: Everything that has a name, as it stands in the files; of a name defined twice the first.
+    definitions: Definitions
+
 
 class AttributeSchema(ma.Schema):
     """One attribute that the ruleset declares itself."""
@@ -109,10 +123,17 @@ def load(files: Files, attributes: Mapping[str, Attribute]) -> tuple[Ruleset | N
 
     `attributes` is the table of what conditions may read, by name.
     """
+    loaded = load_definitions(files, attributes)
+    return loaded.ruleset, loaded.problems
+
+
+def load_definitions(files: Files, attributes: Mapping[str, Attribute]) -> Loaded:
+    """As `load`, with the place of every definition, for whoever has more to say about it."""
     loader = _Loader(files, attributes)
     ruleset = loader.load()
     problems = sorted(set(loader.problems))
-    return (None if problems else ruleset), problems
+    definitions = {**loader.named, **loader.listed}
+    return Loaded(ruleset=None if problems else ruleset, problems=problems, definitions=definitions)
 
 
 class _Loader:
@@ -354,7 +375,9 @@ class _Loader:
         for data, place in self.listed["rules"].values():
             rule = parse_rule(data, place, vocabulary, names)
             if rule is not None:
-                found.append(dataclasses.replace(rule, when=_within(owner_of(place.file), rule.when, vocabulary)))
+                found.append(
+                    dataclasses.replace(rule, when=_within(owner_of(place.file), rule.when, vocabulary, rule.subject))
+                )
                 self._compile_texts(rule.then, place.at("then"))
         return found
 
@@ -370,11 +393,11 @@ class _Loader:
                     place.at(index, action.type, key).problem("template", str(error))
 
 
-def _within(owner: str | None, when: Condition, vocabulary: Vocabulary) -> Condition:
-    """The condition, for tickets of the group that owns the file only."""
+def _within(owner: str | None, when: Condition, vocabulary: Vocabulary, subject: str = "ticket") -> Condition:
+    """The condition, for tickets (or desks) of the group that owns the file only."""
     if owner is None:
         return when
-    own_tickets = parse_condition({"ticket.group": owner}, Place("", Marks(), []), vocabulary)
+    own_tickets = parse_condition({f"{subject}.group": owner}, Place("", Marks(), []), vocabulary)
     assert own_tickets is not None
     return All((own_tickets, when))
 

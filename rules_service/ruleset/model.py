@@ -40,6 +40,10 @@ class Ruleset:
     custom: Mapping[str, Attribute] = field(default_factory=dict)
     #: rule id -> (attribute, value) of its comparisons that time alone changes; rules without `on:` only.
     timed_atoms: Mapping[str, tuple[tuple[str, object], ...]] = field(default_factory=dict)
+    #: Rules that fired so often that they only shadow until the next ruleset.
+    braked: frozenset[str] = frozenset()
+    #: Event type -> the longest window, in seconds, in which `recent.*` of some rule counts it.
+    recent_s: Mapping[str, int] = field(default_factory=dict)
     #: Hash of an earlier ruleset -> (rule id, hash of its conditions) of its rules without `on:`.
     predecessors: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     #: Attributes that rules read and only the database knows.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,10 +17,13 @@ from rules_service.ruleset import Ruleset, expand
 from rules_service.store import (
     Chain,
     Change,
+    Outgoing,
     Store,
     Stored,
+    action_id,
     actions_of,
     claim_slot,
+    desks,
     digest,
     freed_slot,
     gather,
@@ -26,11 +31,13 @@ from rules_service.store import (
     read_event,
     read_loads,
     read_ticket,
+    recent_events,
+    write_actions,
     write_change,
 )
 from rules_service.store.codec import dump, plain
 from rules_service.teams import Wanted
-from rules_service.tickets import SYSTEM, Decision, Event, Person, Snapshot, Ticket
+from rules_service.tickets import SYSTEM, Action, Decision, Event, Person, Snapshot, Ticket
 
 #: Most deadlines of one ticket that one transaction works off.
 _MAX_DEADLINES = 20
@@ -65,6 +72,8 @@ class EventService:
         self.clock = clock
         self.variables = variables or {}
         self.brakes = brakes or Brakes()
+        self._fired: dict[str, deque[dt.datetime]] = {}
+        self._counting = threading.Lock()
         self._receivers: dict[tuple[str, str | None], dict[str, tuple[str, ...]]] = {}
 
     def handle(self, incoming: Incoming) -> dict[str, Any]:
@@ -176,6 +185,19 @@ class EventService:
         work.record(event, decisions, incoming.body, json.dumps(answer, separators=(",", ":"), ensure_ascii=False))
         work.apply()
         return answer
+
+    def too_often(self, rule_ids: Sequence[str], now: dt.datetime) -> list[str]:
+        """Notes that rules fired; returns those that fired over the brake's limit in this process within its window."""
+        found = []
+        window, most = dt.timedelta(seconds=self.brakes.rule_window_s), self.brakes.firings_a_rule
+        with self._counting:
+            for rule_id in rule_ids:
+                fired = self._fired.setdefault(rule_id, deque(maxlen=most + 1))
+                fired.append(now)
+                if len(fired) > most and now - fired[0] <= window:
+                    fired.clear()
+                    found.append(rule_id)
+        return found
 
     def receivers(self, ruleset: Ruleset, source: str | None) -> Mapping[str, tuple[str, ...]]:
         """Action type -> the endpoints, and the ticket's own connector, that are told; those without an address not."""
@@ -293,7 +315,30 @@ class _Work:
         for user_id, delta in slots.items():
             if delta < 0:
                 freed_slot(self.store, user_id, self.now)
+        self._brake()
         self._wait(ticket)
+
+    def _brake(self) -> None:
+        """A rule that fires without end only shadows from now on, and somebody learns of it."""
+        fired = [
+            firing.rule_id
+            for chain in self.chains
+            for decision in chain.decisions
+            for firing in decision.firings
+            if firing.outcome == "fired"
+        ]
+        for rule_id in self.service.too_often(fired, self.now):
+            if not desks.brake(self.store, self.ruleset.hash, rule_id, self.now):
+                continue
+            text = f'The rule "{rule_id}" fired too often and only shadows until the next ruleset is published'
+            action = Action(
+                type="alert",
+                data={"to": ["management"], "severity": "critical", "text": text, "rule": rule_id},
+                cause=f"rule:{rule_id}",
+            )
+            event_id = f"brake:{self.ruleset.hash[:12]}:{rule_id}"
+            alert = Outgoing(id=action_id(event_id, 1), subject=f"rule:{rule_id}", event_id=event_id, action=action)
+            write_actions(self.store, [alert], self.service.receivers(self.ruleset, None), self.now)
 
     def _wait(self, ticket: Ticket) -> None:
         """A ticket left in a queue that distributes is looked at again: soon, or when its desk opens."""
@@ -324,6 +369,10 @@ class _Work:
             customer = ticket.customer_id if ticket else (event.data.get("customer") or {}).get("id")
             gathered = gather(self.store, needs, desk=desk, customer_id=customer, now=self.now)
         self.after = replace(self.after, people=loads, gathered=gathered)
+        counted = self.ruleset.recent_s
+        if counted and ticket is not None and self.after.ruleset_hash != self.ruleset.hash:
+            # New rules may count what the ticket does not remember; the log does.
+            self.after = replace(self.after, recent=recent_events(self.store, ticket.id, counted, self.now))
 
 
 def _slot_changes(ruleset: Ruleset, before: Snapshot, after: Snapshot, claimed: Sequence[str]) -> dict[str, int]:

@@ -1,10 +1,11 @@
 """The database: tables, claims, queries. The only room that knows peewee."""
 
-from rules_service.store import api_keys, figures, outbox, people, plugged, rulesets
+from rules_service.store import api_keys, desks, figures, outbox, people, plugged, rulesets
 from rules_service.store.store import Lost, Store
 from rules_service.store.tickets import (
     Chain,
     Change,
+    Outgoing,
     Stored,
     action_id,
     actions_of,
@@ -18,7 +19,10 @@ from rules_service.store.tickets import (
     read_event,
     read_loads,
     read_ticket,
+    recent_events,
+    write_actions,
     write_change,
+    write_desk_event,
     write_user_event,
 )
 
@@ -26,12 +30,14 @@ __all__ = [
     "Chain",
     "Change",
     "Lost",
+    "Outgoing",
     "Store",
     "Stored",
     "action_id",
     "actions_of",
     "api_keys",
     "claim_slot",
+    "desks",
     "digest",
     "due_tickets",
     "figures",
@@ -45,7 +51,10 @@ __all__ = [
     "read_event",
     "read_loads",
     "read_ticket",
+    "recent_events",
     "rulesets",
+    "write_actions",
     "write_change",
+    "write_desk_event",
     "write_user_event",
 ]

@@ -43,6 +43,11 @@ def load(kind: type, text: str) -> Any:
     return _decoder(kind)(json.loads(text))
 
 
+def revive(kind: type, data: Any) -> Any:
+    """The dataclass `kind` out of JSON data."""
+    return _decoder(kind)(data)
+
+
 _REQUIRED = object()
 
 

@@ -113,7 +113,8 @@ class Store:
 
     def upgrade(self) -> list[str]:
         """Applies the migrations that are missing, under a lock; returns their names. NotReady without a database."""
-        self.pending_migrations()
+        with self._reached():
+            self.sql("SELECT 1")
         with self.database.connection_context():
             if self.is_postgres:
                 self.sql("SELECT pg_advisory_lock(7201)")
@@ -126,12 +127,18 @@ class Store:
 
     def pending_migrations(self) -> list[str]:
         """Names of the migrations that are not applied yet. NotReady without a database."""
+        with self._reached():
+            found = Runner(self.database, str(MIGRATIONS)).status()
+        return [migration.name for migration in found if migration.applied is None]
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """As `connection`; NotReady where the database cannot be used."""
         try:
             with self.connection():
-                found = Runner(self.database, str(MIGRATIONS)).status()
+                yield
         except pw.DatabaseError as error:
             raise NotReady(f"the database cannot be opened: {' '.join(str(error).split())}") from None
-        return [migration.name for migration in found if migration.applied is None]
 
     def check_ready(self) -> None:
         """NotReady, with what to do, when the database is missing or old."""

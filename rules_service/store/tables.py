@@ -296,6 +296,33 @@ class Timer(Table):
         primary_key = pw.CompositeKey("subject", "kind")
 
 
+class DeskMemory(Table):
+    """What the rules for desks remember of a desk."""
+
+    desk = pw.TextField(primary_key=True)
+    #: {rule id: memory}, as store.codec writes it.
+    memory = pw.TextField()
+
+    class Meta:
+        """One row a desk."""
+
+        table_name = "desk_memory"
+
+
+class Braked(Table):
+    """A rule that fired so often that it only shadows until the next ruleset."""
+
+    ruleset_hash = pw.TextField()
+    rule_id = pw.TextField()
+    braked_at = Instant()
+
+    class Meta:
+        """By ruleset."""
+
+        table_name = "braked"
+        primary_key = pw.CompositeKey("ruleset_hash", "rule_id")
+
+
 class Ruleset(Table):
     """A published ruleset, whole."""
 
@@ -411,6 +438,6 @@ class Inbound(Table):
 
 #: All tables, in the order in which they are made.
 TABLES: tuple[type[Table], ...] = (
-    Ticket, Stint, Clock, Event, Action, Delivery, User, Membership, Skill, Timer, Ruleset, Activation, Watched, ApiKey,
-    Process, Plugged, Inbound,
+    Ticket, Stint, Clock, Event, Action, Delivery, User, Membership, Skill, Timer, DeskMemory, Braked, Ruleset,
+    Activation, Watched, ApiKey, Process, Plugged, Inbound,
 )  # fmt: skip

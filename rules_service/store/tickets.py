@@ -295,20 +295,39 @@ def actions_of(chain_event: Event, decisions: Iterable[Decision]) -> list[tuple[
     return [(action_id(chain_event.id, number), action) for number, action in enumerate(found, 1)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """An action as it goes to the feed and, by the receivers of its type, to the outbox."""
+
+    id: str
+    #: A ticket's id, or `desk:NAME`.
+    subject: str
+    event_id: str
+    action: Action
+
+
 def _write_actions(store: Store, change: Change) -> None:
     actions = [
-        (found_id, chain.event, action)
+        Outgoing(id=found_id, subject=chain.event.ticket_id, event_id=chain.event.id, action=action)
         for chain in change.chains
         for found_id, action in actions_of(chain.event, chain.decisions)
     ]
+    write_actions(store, actions, change.receivers, change.now)
+
+
+def write_actions(
+    store: Store, actions: Sequence[Outgoing], receivers: Mapping[str, Sequence[str]], now: dt.datetime
+) -> None:
+    """Writes actions to the feed, and a delivery for each of their receivers."""
     if not actions:
         return
     marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(actions))
     values = [
         value
-        for found_id, event, action in actions
+        for out in actions
         for value in (
-            found_id, event.ticket_id, event.id, action.type, action.cause, codec.dump(action.data), micros(change.now),
+            out.id, out.subject, out.event_id, out.action.type, out.action.cause, codec.dump(out.action.data),
+            micros(now),
         )
     ]  # fmt: skip
     rows = store.rows(
@@ -320,9 +339,9 @@ def _write_actions(store: Store, change: Change) -> None:
         "INSERT INTO delivery (action_seq, ticket_id, endpoint, state, attempts, next_attempt_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (seqs[found_id], event.ticket_id, receiver, "pending", 0, micros(change.now))
-            for found_id, event, action in actions
-            for receiver in change.receivers.get(action.type, ())
+            (seqs[out.id], out.subject, receiver, "pending", 0, micros(now))
+            for out in actions
+            for receiver in receivers.get(out.action.type, ())
         ],
     )
 
@@ -414,4 +433,32 @@ def write_user_event(store: Store, event_id: str, kind: str, now: dt.datetime, b
         "INSERT INTO event (event_id, ticket_id, type, at, received_at, digest, body, answer, decisions, ruleset_hash)"
         " VALUES (?, '', ?, ?, ?, ?, ?, NULL, '[]', ?)",
         event_id, kind, micros(now), micros(now), digest(body), body, ruleset_hash,
+    )  # fmt: skip
+
+
+def recent_events(
+    store: Store, ticket_id: str, windows_s: Mapping[str, int], now: dt.datetime
+) -> dict[str, tuple[dt.datetime, ...]]:
+    """Event type -> when events of it happened to the ticket within the type's window (in seconds), oldest first.
+
+    A ticket's first contact counts as a message received.
+    """
+    found: dict[str, list[dt.datetime]] = {}
+    since = now - dt.timedelta(seconds=max(windows_s.values()))
+    rows = store.rows("SELECT type, at FROM event WHERE ticket_id = ? AND at > ? ORDER BY at", ticket_id, micros(since))
+    for logged_type, at in rows:
+        kind = "message.received" if logged_type == "ticket.created" else logged_type
+        if kind in windows_s and now - instant(at) < dt.timedelta(seconds=windows_s[kind]):
+            found.setdefault(kind, []).append(instant(at))
+    return {kind: tuple(instants) for kind, instants in found.items()}
+
+
+def write_desk_event(
+    store: Store, event_id: str, subject: str, now: dt.datetime, decisions: str, ruleset_hash: str
+) -> None:
+    """Notes in the log what the rules for desks did."""
+    store.sql(
+        "INSERT INTO event (event_id, ticket_id, type, at, received_at, digest, body, answer, decisions, ruleset_hash)"
+        " VALUES (?, ?, 'timer.due', ?, ?, '', '{}', NULL, ?, ?)",
+        event_id, subject, micros(now), micros(now), decisions, ruleset_hash,
     )  # fmt: skip
