@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export CPPFLAGS += -DPyEval_CallObject=PyObject_CallObject
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test ci lint types contracts slow integration bench nightly clean needs
+.PHONY: run test lint types contracts slow integration nightly docs bench clean needs
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
@@ -64,6 +64,10 @@ integration: $(VENV)/.test
 
 nightly: $(VENV)/.test
 	@$(BIN)/python -m pytest -m nightly
+
+docs: $(VENV)/.test
+	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.requirements_table
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m bench

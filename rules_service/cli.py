@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,10 +41,14 @@ def _fail(as_json: bool, code: str, detail: str, **more: Any) -> NoReturn:
     if as_json:
         click.echo(json.dumps({"ok": False, "code": code, "detail": detail, **more}, ensure_ascii=False))
     else:
-        for problem in more.get("problems", ()):
+        for problem in (*more.get("problems", ()), *more.get("warnings", ())):
             click.echo(problem)
         click.echo(f"rules-service: {detail}", err=True)
     sys.exit(1)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _settings() -> Settings:
@@ -118,23 +124,39 @@ def up() -> None:
 
 @main.command()
 @click.argument("folder", type=_FOLDER)
+@click.option("--strict", is_flag=True, help="Let warnings fail too.")
 @_json_option
-def check(folder: Path, as_json: bool) -> None:
-    """Checks a ruleset's folder: prints every problem as file:line:col: message (kind)."""
-    from rules_service.decide import load_ruleset  # noqa: PLC0415
+def check(folder: Path, strict: bool, as_json: bool) -> None:
+    """Checks a ruleset's folder: prints every problem and warning as file:line:col: message (kind).
+
+    Exit 1 where there are problems, or with --strict warnings. `${VAR}` stands for what the environment says.
+    """
+    from rules_service.decide import check_ruleset  # noqa: PLC0415
     from rules_service.ruleset import read_folder  # noqa: PLC0415
 
-    ruleset, problems = load_ruleset(read_folder(folder))
-    if ruleset is None:
-        listed = [str(problem) for problem in problems]
-        _fail(as_json, "invalid_ruleset", f"{len(listed)} problem{'s' if len(listed) != 1 else ''}", problems=listed)
+    ruleset, problems, warnings = check_ruleset(read_folder(folder), os.environ)
+    found = {"problems": [str(problem) for problem in problems], "warnings": [str(warning) for warning in warnings]}
+    counts = [_counted(len(listed), name.removesuffix("s")) for name, listed in found.items() if listed]
+    if ruleset is None or (strict and warnings):
+        _fail(as_json, "invalid_ruleset" if ruleset is None else "warnings", ", ".join(counts), **found)
     count = len(ruleset.rules.rules)
     _say(
         as_json,
-        {"ok": True, "hash": ruleset.hash, "rules": count},
-        f"{folder}: {count} rules, no problem",
+        {"ok": True, "hash": ruleset.hash, "rules": count, **found},
+        *found["warnings"],
+        ", ".join([f"{folder}: {_counted(count, 'rule')}", "no problem", *counts]),
         ruleset.hash,
     )
+
+
+@main.command()
+@_json_option
+def schema(as_json: bool) -> None:  # noqa: ARG001  it is JSON in any case
+    """Prints the JSON Schema of rule files, for editors."""
+    from rules_service.decide import DECLARED  # noqa: PLC0415
+    from rules_service.ruleset.schema import rule_file_schema  # noqa: PLC0415
+
+    click.echo(json.dumps(rule_file_schema(DECLARED), indent=2, ensure_ascii=False))
 
 
 @main.command()

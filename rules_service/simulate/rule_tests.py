@@ -15,7 +15,7 @@ import marshmallow as ma
 from rules_service.problems import Place, Problem, describe, hint, shaped
 from rules_service.ruleset import Files, Ruleset, is_test, read_yaml
 from rules_service.simulate.expecting import Expectation, parse_expectation
-from rules_service.simulate.judging import Judge
+from rules_service.simulate.judging import TRIGGER_OF, Judge
 from rules_service.simulate.steps import Given, parse_given, parse_instant, parse_step
 from rules_service.simulate.stories import Happens, Played, Step, Story, play
 from rules_service.tickets import Reason
@@ -120,7 +120,7 @@ def _run_one(ruleset: Ruleset, data: object, place: Place, shared: Given) -> Tes
     """The result of one test; what is wrong with it stands in its own list of problems."""
     place = Place(place.file, place.marks, [], place.path)
     name = data.get("name") if isinstance(data, dict) else None
-    line = place.position(key=True)[0]
+    line = place.position()[0]
     found = shaped(TestSchema(), data, place)
     if found is not None:
         test = _parse(ruleset, found, place, shared)
@@ -193,9 +193,10 @@ def _report_refusals(test: _Test, played: Played) -> None:
         step = test.story.steps[chain.step]
         assert isinstance(step, Happens)
         covering = [one for one in test.expectations if one.since <= chain.step < one.until]
-        if not any("refused" in one.data for one in covering):
+        trigger = TRIGGER_OF[step.type]
+        if not any(trigger in one.data.get("refused", ()) for one in covering):
             why = "; ".join(_sentence(reason) for reason in chain.decisions[0].reasons)
-            text = f"it was refused: {why}; if the test is about that, expect {{refused: {{TRANSITION: CODE}}}}"
+            text = f"it was refused: {why}; if the test is about that, write {{expect: {{refused: {{{trigger}: {chain.decisions[0].reasons[0].code}}}}}}}"
             test.places[chain.step].problem("test", text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from rules_service.problems import Place, Problem, hint
+from rules_service.problems import Problem, hint
 from rules_service.rules import Conjunction, Rule
 from rules_service.ruleset.checks.study import Study, comparisons, heard
 
@@ -46,8 +46,8 @@ def _reason(study: Study, written: Sequence[Conjunction]) -> str:
     if missing is not None:
         clock = missing.split(".")[1]
         return f"{missing} has no value, because nothing sets a target for the clock {clock}"
-    known = [name for name in names if name != "this"]
-    return f"no value of {' and of '.join(known)} meets its conditions" if known else "its conditions exclude each other"
+    known = " and of ".join(name for name in names if name != "this")
+    return f"no value of {known} meets its conditions" if known else "its conditions exclude each other"
 
 
 def shadowed(study: Study) -> Iterator[Problem]:
@@ -59,8 +59,9 @@ def shadowed(study: Study) -> Iterator[Problem]:
     stops: list[Rule] = []
     for rule in study.ruleset.rules.rules:
         for stop in stops if rule.on else ():
-            covers = stop.on >= rule.on and (stop.automated or not rule.automated)
-            if covers and _covered(study, study.alternatives[rule.id], study.written[stop.id], budget, len(heard(stop))):
+            if not stop.on >= rule.on or (rule.automated and not stop.automated):
+                continue
+            if _covered(study, study.alternatives[rule.id], study.written[stop.id], budget, len(heard(stop))):
                 where = study.place("rules", stop.id)
                 message = f'the rule "{rule.id}" can never fire: "{stop.id}" at {where} stops before it each time'
                 yield study.place("rules", rule.id).at("id").warning("shadowed", message)
@@ -72,15 +73,11 @@ def shadowed(study: Study) -> Iterator[Problem]:
         alternatives = study.holding(study.written_of_policy[policy.id])
         for before in earlier:
             if _covered(study, alternatives, study.written_of_policy[before], budget):
-                place = study.place("sla_policies", policy.id)
-                message = f'the SLA policy "{policy.id}" can never apply: "{before}" at {_at(study, before)} comes first'
-                yield place.at("id").warning("shadowed", message)
+                where = study.place("sla_policies", before)
+                message = f'the SLA policy "{policy.id}" can never apply: "{before}" at {where} comes first'
+                yield study.place("sla_policies", policy.id).at("id").warning("shadowed", message)
                 break
         earlier.append(policy.id)
-
-
-def _at(study: Study, policy_id: str) -> Place:
-    return study.place("sla_policies", policy_id)
 
 
 def _covered(

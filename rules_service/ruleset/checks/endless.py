@@ -111,9 +111,8 @@ class _Graph:
 
 
 def _comparable(attribute: Attribute, values: Iterable[object]) -> bool:
-    kinds = {"text": str, "choice": str, "number": (int, float)}
-    kind = kinds.get(attribute.kind)
-    return kind is not None and all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
+    kinds: Mapping[str, tuple[type, ...]] = {"text": (str,), "choice": (str,), "number": (int, float)}
+    return all(type(value) in kinds.get(attribute.kind, ()) for value in values)
 
 
 def _turned(effect: Effect, literal: Literal) -> bool:
@@ -242,16 +241,18 @@ def _moves(study: Study, action: ActionSpec) -> Iterator[Effect]:
         case "transfer":
             desk = roster.desks.get(data.get("desk", ""))
             group = desk.group if desk else data["group"]
-            where = (("ticket.group", frozenset({group})), *((("ticket.desk", frozenset({desk.name})),) if desk else ()))
+            where = (
+                ("ticket.group", frozenset({group})),
+                *((("ticket.desk", frozenset({desk.name})),) if desk else ()),
+            )
             yield Effect(event="ticket.transferred", sets=(*status, *where), changes=times, settles=False)
             # Distribution gives it to somebody there.
             yield Effect(event=given.event, sets=where, changes=given.changes, settles=False)
-        case "reassign" if "to" in data:
-            sets = (*status, ("ticket.assignee", frozenset({data["to"]})))
-            yield Effect(event=given.event, sets=sets, changes=given.changes)
         case "reassign":
-            # Whoever holds it is passed over, so that each time it is somebody else.
-            yield Effect(event=given.event, sets=status, changes=given.changes, settles=False)
+            named = {"to": "ticket.assignee", "level": "ticket.level"}
+            who = tuple((name, frozenset({data[key]})) for key, name in named.items() if key in data)
+            # Whoever holds it is passed over, so that without a name it is somebody else each time.
+            yield Effect(event=given.event, sets=(*status, *who), changes=given.changes, settles="to" in data)
 
 
 # --- graphs ----------------------------------------------------------------------------------------------------------
@@ -288,7 +289,7 @@ def _components(follows: Mapping[Hashable, set[Hashable]] | Mapping[str, set[str
     for root in graph:
         if root in number:
             continue
-        work = [(root, iter(graph[root]))]
+        work = [(root, iter(graph.get(root, ())))]
         number[root] = low[root] = len(number)
         stack.append(root)
         on_stack.add(root)
@@ -304,7 +305,7 @@ def _components(follows: Mapping[Hashable, set[Hashable]] | Mapping[str, set[str
                     while node not in group:
                         group.add(stack.pop())
                     on_stack -= group
-                    if len(group) > 1 or node in graph[node]:
+                    if len(group) > 1 or node in graph.get(node, ()):
                         found.append(group)
             elif following not in number:
                 number[following] = low[following] = len(number)

@@ -41,7 +41,7 @@ def _targets(
 def _escalates(study: Study, rule: Rule, clock: str, ticket: Conjunction) -> bool:
     """Whether the rule may fire when the clock of such a ticket breaches."""
     read = {f"sla.{clock}.state", f"sla.{clock}.used_pct", f"sla.{clock}.remaining"}
-    breached = (
+    breached: Conjunction = (
         Literal(Atom(f"sla.{clock}.state", "is", "breached"), True),
         Literal(Atom(f"sla.{clock}.used_pct", "at_least", 100), True),
         Literal(Atom(f"sla.{clock}.remaining", "at_most", 0), True),

@@ -88,16 +88,14 @@ class Study:
         match name:
             case "ticket.status":
                 return Domain(values=frozenset(lifecycle.states), always=always)
-            case "ticket.desk":
+            case "ticket.desk" | "desk.name":
                 return Domain(values=frozenset(roster.desks), always=always)
-            case "ticket.group":
+            case "ticket.group" | "desk.group":
                 return Domain(values=frozenset(roster.groups))
             case "ticket.level":
                 return Domain(least=0, most=_HIGHEST_LEVEL, whole=True)
             case "event.clock":
                 return Domain(values=frozenset(CLOCKS))
-            case "desk.open":
-                return Domain()
         if name.startswith("sla."):
             clock, _, part = name.removeprefix("sla.").partition(".")
             least = {"target": 1.0, "used_pct": 0.0}.get(part)
