@@ -89,13 +89,16 @@ def measure(name: str, bare_url: str, service_url: str, rules: Path) -> None:
             client.getresponse().read()
         print(f"{name}: bare route, one row: {writes:.0f} writes/s, {reads:.0f} reads/s")
         figures = {
-            "one event (a message)": rate(address, key, lambda n: post("/v1/events", received("m", n, tickets))) / writes,
+            "one event (a message)": rate(address, key, lambda n: post("/v1/events", received("m", n, tickets)))
+            / writes,
             "one event (a new ticket, distributed)": rate(address, key, lambda n: post("/v1/events", created("n", n)))
             / writes,
             "events in batches of 100": rate(
                 address,
                 key,
-                lambda n: post("/v1/events", {"events": [received("m", n * 100 + i + 10**6, tickets) for i in range(100)]}),
+                lambda n: post(
+                    "/v1/events", {"events": [received("m", n * 100 + i + 10**6, tickets) for i in range(100)]}
+                ),
                 100,
             )
             / writes,
@@ -104,7 +107,11 @@ def measure(name: str, bare_url: str, service_url: str, rules: Path) -> None:
             )
             / reads,
         }
-    bars = {"one event (a message)": (0.25, 0.15), "events in batches of 100": (0.6, 0.35), "allowed transitions": (0.5, 0.5)}
+    bars = {
+        "one event (a message)": (0.25, 0.15),
+        "events in batches of 100": (0.6, 0.35),
+        "allowed transitions": (0.5, 0.5),
+    }
     for what, ratio in figures.items():
         bar = bars.get(what)
         asked = "" if bar is None else f"  (bar {bar[name != 'SQLite']})"
@@ -117,7 +124,6 @@ def main() -> None:
         for name, (bare_url, service_url) in found.items():
             rules = rules_of(50, Path(folder) / name)
             measure(name, bare_url, service_url, rules)
-
 
 
 if __name__ == "__main__":

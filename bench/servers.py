@@ -27,9 +27,7 @@ def bare_app(url: str) -> Flask:
     from playhouse.db_url import connect
 
     if url.startswith("sqlite"):
-        database = connect(
-            url, lock_type="IMMEDIATE", timeout=10, pragmas={"journal_mode": "wal", "synchronous": 1}
-        )
+        database = connect(url, lock_type="IMMEDIATE", timeout=10, pragmas={"journal_mode": "wal", "synchronous": 1})
     else:
         database = connect(url.replace("postgresql://", "postgresql+pool://"), max_connections=20, timeout=10)
 

@@ -13,19 +13,17 @@ import structlog
 from rules_service.clock import utc_now
 from rules_service.decide import load_ruleset
 from rules_service.errors import NoRuleset
+from rules_service.problems import Problem
 from rules_service.ruleset import Ruleset
 from rules_service.store import Store, desks, figures, rulesets
 
 log = structlog.get_logger()
 
 #: Seconds between two looks at which ruleset is active.
-FOLLOW_EVERY_S = 1.0
+FOLLOW_EVERY_S = 0.5
 
 #: Seconds between two signs of life of a process.
 BEAT_EVERY_S = 5.0
-
-#: Seconds after which a replaced ruleset's networks are given back.
-_DISPOSE_AFTER_S = 30.0
 
 
 class Live:
@@ -57,8 +55,11 @@ class Live:
         """Hash of the ruleset in force; None before the first."""
         return self._ruleset.hash if self._ruleset is not None else None
 
-    def follow(self) -> bool:
-        """Loads the active ruleset if it is another than the one in force; True when it was swapped."""
+    def follow(self, loaded: Ruleset | None = None) -> bool:
+        """Puts the active ruleset in force if it is another than before; True when it was swapped.
+
+        `loaded` spares loading it again, where the caller has it.
+        """
         with self._following, self._store.connection():
             active = rulesets.active_hash(self._store)
             if active is None:
@@ -69,22 +70,19 @@ class Live:
                     log.warning("rules_braked", rules=sorted(braked))
                     self._ruleset = replace(self._ruleset, braked=braked)
                 return False
-            found = rulesets.find(self._store, active)
-            ruleset, problems = load_ruleset(found[1]) if found else (None, [])
+            ruleset, problems = self._load(active, loaded)
             predecessors = rulesets.known_rules(self._store)
             if ruleset is None:
                 # Stored rulesets were valid when they were published; a newer release may see more.
                 self.problem = f"ruleset {active[:12]} cannot be loaded: {problems[0] if problems else 'not stored'}"
                 log.error("ruleset_not_loaded", ruleset=active, problem=self.problem)
                 return False
+            ruleset.rules.prepare()
             previous, self._ruleset = self._ruleset, replace(ruleset, predecessors=predecessors, braked=braked)
             self.problem = None
             log.info("ruleset_in_force", ruleset=active)
         if previous is not None:
-            # Whoever still holds the old reference is done with it long before.
-            later = threading.Timer(_DISPOSE_AFTER_S, previous.rules.close)
-            later.daemon = True
-            later.start()
+            previous.rules.close()
         return True
 
     def start(self) -> None:
@@ -97,6 +95,12 @@ class Live:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+
+    def _load(self, active: str, loaded: Ruleset | None) -> tuple[Ruleset | None, list[Problem]]:
+        if loaded is not None and loaded.hash == active:
+            return loaded, []
+        found = rulesets.find(self._store, active)
+        return load_ruleset(found[1]) if found else (None, [])
 
     def beat(self) -> None:
         """Notes that the process is alive, and which ruleset it has in force."""

@@ -9,6 +9,9 @@ from typing import Any
 
 import marshmallow as ma
 
+#: In a field's metadata: it holds a length of time, of which a number without a unit is the commonest mistake.
+DURATION = "x-duration"
+
 #: A step into a file: a mapping's key or a list's index.
 Path = tuple[str | int, ...]
 
@@ -90,11 +93,12 @@ class Place:
     def position(self, *, key: bool = False) -> tuple[int, int]:
         """Line and column of the value, or of its key; of the nearest enclosing value where it is absent."""
         wanted = self.marks.keys if key else self.marks.values
+        if self.path in wanted:
+            return wanted[self.path]
         path = self.path
-        while path and path not in wanted:
+        while path and path not in self.marks.values:
             path = path[:-1]
-            wanted = self.marks.values
-        return wanted.get(path, (1, 1))
+        return self.marks.values.get(path, (1, 1))
 
     def problem(self, kind: str, message: str, *, key: bool = False) -> None:
         """Reports a problem of `kind` (of KINDS) here; with `key`, at the key instead of the value."""
@@ -141,7 +145,7 @@ def shaped(schema: ma.Schema, data: object, place: Place) -> dict[str, Any] | No
     try:
         loaded: dict[str, Any] = schema.load(data)
     except ma.ValidationError as error:
-        _report(error.messages, place, schema)
+        _report(error.messages, place, data, schema)
         return None
     return loaded
 
@@ -164,35 +168,81 @@ def describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _report(messages: object, place: Place, schema: ma.Schema | None) -> None:
+def _report(
+    messages: object, place: Place, data: object, schema: ma.Schema | None, field: ma.fields.Field[Any] | None = None
+) -> None:
+    """Reports what marshmallow found at `place`, where `data` stands, in words that say what would be accepted."""
     if isinstance(messages, dict):
         for step, inner in messages.items():
             if step == "_schema":
-                _report(inner, place, schema)
+                _report(inner, place, data, schema)
             elif inner == ["Unknown field."]:
                 accepted = [f.data_key or name for name, f in schema.fields.items()] if schema else []
                 place.at(step).problem("unknown-key", f'unknown key "{step}"{hint(step, accepted)}', key=True)
             else:
-                _report(inner, place.at(step), _inner_schema(schema, step))
+                within, found = _inner(schema, field, step)
+                _report(inner, place.at(step), _value_at(data, step), within, found)
         return
     for message in messages if isinstance(messages, list) else [messages]:
-        text = str(message)
-        if text == "Missing data for required field.":
-            place.problem("missing", f'"{place.path[-1]}" is required')
-        elif text.startswith("a duration"):
-            place.problem("duration", text)
-        elif "Not a valid" in text or text in ("Invalid input type.", "Invalid type."):
-            place.problem("type", text.rstrip("."))
-        else:
-            place.problem("value", text.rstrip("."))
+        kind, text = _worded(str(message).rstrip("."), data, field)
+        place.problem(kind, f'"{place.path[-1]}" is required' if kind == "missing" else text)
 
 
-def _inner_schema(schema: ma.Schema | None, step: object) -> ma.Schema | None:
-    found = None
-    if schema is not None:
+#: What marshmallow says of a value of another type -> what was expected.
+_EXPECTED: Mapping[str, str] = {
+    "Not a valid boolean": "true or false",
+    "Not a valid integer": "a whole number",
+    "Not a valid number": "a number",
+    "Not a valid string": "text",
+    "Not a valid list": "a list",
+    "Not a valid mapping type": "a mapping",
+    "Invalid input type": "a mapping",
+    "Invalid type": "a mapping",
+    "Field may not be null": "a value",
+}
+_ONE_OF = "Must be one of: "
+
+
+def _worded(text: str, data: object, field: ma.fields.Field[Any] | None) -> tuple[str, str]:
+    """The kind and text of a problem."""
+    if text == "Missing data for required field":
+        return "missing", text
+    if text in _EXPECTED:
+        if field is not None and field.metadata.get(DURATION) is True:
+            return "duration", f'expected a duration such as "30m" or "24h", with its unit; not {describe(data)}'
+        quotes = "; put it in quotes" if _EXPECTED[text] == "text" and isinstance(data, bool | int | float) else ""
+        return "type", f"expected {_EXPECTED[text]}, not {describe(data)}{quotes}"
+    if text.startswith(_ONE_OF):
+        names = text.removeprefix(_ONE_OF).split(", ")
+        near = hint(data, names)
+        *most, last = names
+        listed = f"{', '.join(most)} or {last}" if most else last
+        return "value", f"expected {listed}, not {describe(data)}{near if 'mean' in near else ''}"
+    if text.startswith("Must be ") and isinstance(data, int | float):
+        return "value", f"must be {text.removeprefix('Must be ')}; not {data}"
+    if text == "Shorter than minimum length 1":
+        return "value", "an empty list; name at least one"
+    return "value", text
+
+
+def _value_at(data: object, step: object) -> object:
+    if isinstance(data, dict) and step in data:
+        return data[step]
+    if isinstance(data, list) and isinstance(step, int) and step < len(data):
+        return data[step]
+    # Of a mapping's entry marshmallow says `value`, of which the file knows nothing.
+    return data
+
+
+def _inner(
+    schema: ma.Schema | None, field: ma.fields.Field[Any] | None, step: object
+) -> tuple[ma.Schema | None, ma.fields.Field[Any] | None]:
+    """The schema and the field that `step` leads to."""
+    found: ma.fields.Field[Any] | None = None
+    if isinstance(field, ma.fields.List) and isinstance(step, int):
+        found = field.inner
+    elif isinstance(field, ma.fields.Dict):
+        found = field.value_field if step == "value" else field
+    elif schema is not None:
         found = next((f for name, f in schema.fields.items() if step in (name, f.data_key)), None)
-    while isinstance(found, ma.fields.List):
-        found = found.inner
-    if isinstance(found, ma.fields.Nested):
-        return found.schema
-    return schema if isinstance(step, int) else None
+    return (found.schema if isinstance(found, ma.fields.Nested) else None), found

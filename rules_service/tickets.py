@@ -238,6 +238,8 @@ class RuleMemory:
     stint_count: int = 0
     #: Firings on this ticket ever, for `limit: N per ticket`.
     total_count: int = 0
+    #: When a repeat was due last and held back; the next one is due a whole period later.
+    held_back_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +321,8 @@ class Decision:
     event: Event
     generation: int = 0
     now: dt.datetime
+    #: The instant on which the rules judged: `now`, or the time of the deadline that came due.
+    judged_at: dt.datetime | None = None
     ruleset_hash: str
     #: `done`; `recorded` (nothing to move); `unchanged`; `irregular`; `refused` (a request); `late` (clocks only).
     outcome: str = "done"

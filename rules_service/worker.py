@@ -161,6 +161,7 @@ class Worker:
                 log.error("ruleset_rejected", problems=error.data["problems"][:20])  # noqa: TRY400  the problems say it all
             else:
                 if done is not None:
+                    self.live.follow(done.ruleset)
                     log.info("ruleset_published", ruleset=done.hash, primed=dict(done.primed))
         return False
 

@@ -119,7 +119,7 @@ def _check_owner(services: Any, group: str | None) -> None:
 
 
 def _told(services: Any, done: Published) -> Any:
-    services.live.follow()
+    services.live.follow(done.ruleset)
     return jsonify(
         {"hash": done.hash, "changed": done.changed, "primed": dict(done.primed), "looked_at": done.looked_at}
     )

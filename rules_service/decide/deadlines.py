@@ -10,7 +10,7 @@ from rules_service.decide.attributes import Facts, crossings, row_of
 from rules_service.decide.firing import limit_ends_at, next_repeat_at
 from rules_service.rules import Rule
 from rules_service.ruleset import Ruleset
-from rules_service.tickets import SYSTEM, Event, RuleMemory, Snapshot
+from rules_service.tickets import SYSTEM, Event, RuleMemory, Snapshot, Ticket
 
 #: One thing that time brings: when, the type of its event, and its data.
 Due = tuple[dt.datetime, str, dict[str, object]]
@@ -33,6 +33,9 @@ def due_event(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Event |
         return None
     at, kind, data = due
     name = data.get("clock") or data.get("rule") or "escalation"
+    if "pct" in data:
+        # Two shares of a short target can fall on one second.
+        name = f"{name}:{data['pct']}"
     return Event(
         id=f"due:{ticket.id}:{kind}:{name}:{at.isoformat()}",
         type=kind,
@@ -77,7 +80,7 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
 
     for rule in ruleset.rules.edge_rules:
         memory = snapshot.memory.get(rule.id)
-        if memory is not None and memory.spent and (repeat_at := next_repeat_at(rule, memory)) is not None:
+        if memory is not None and memory.spent and (repeat_at := _repeat_due(rule, memory, ticket)) is not None:
             yield repeat_at, "timer.due", {"rule": rule.id, "why": "repeat"}
         if memory is not None and not memory.spent and rule.limit is not None:
             yield from _limit_due(rule, memory, snapshot, judged_at)
@@ -95,6 +98,17 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
             if holds_at(rule, at) != held:
                 yield at, "timer.due", {"rule": rule.id, "why": "no longer holds" if held else "holds"}
                 break
+
+
+def _repeat_due(rule: Rule, memory: RuleMemory, ticket: Ticket) -> dt.datetime | None:
+    """When the rule fires again if its conditions stay true: after its pause, and once its limit allows it."""
+    repeat_at = next_repeat_at(rule, memory)
+    if repeat_at is None or rule.limit is None:
+        return repeat_at
+    ends_at = limit_ends_at(rule.limit, memory, ticket.stint_number, repeat_at)
+    if ends_at is None:
+        return repeat_at
+    return max(repeat_at, ends_at) if ends_at.year < dt.MAXYEAR else None
 
 
 def _limit_due(rule: Rule, memory: RuleMemory, snapshot: Snapshot, judged_at: dt.datetime) -> Iterator[Due]:

@@ -77,7 +77,7 @@ def adopt(ruleset: Ruleset, snapshot: Snapshot, event: Event, now: dt.datetime) 
 
 def evolve(snapshot: Snapshot, decision: Decision) -> Snapshot:
     """The snapshot after the decision."""
-    return replace(snapshot, **decision.changes, judged_at=decision.now)
+    return replace(snapshot, **decision.changes, judged_at=decision.judged_at or decision.now)
 
 
 def _begin(ruleset: Ruleset, snapshot: Snapshot, event: Event, now: dt.datetime) -> Draft:

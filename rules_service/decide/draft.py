@@ -60,6 +60,7 @@ class Draft:
     ended_clocks: list[ServiceClock] = field(default_factory=list)
     ended_stints: list[Stint] = field(default_factory=list)
     row: Mapping[str, Any] = field(default_factory=dict)
+    judged_at: dt.datetime | None = None
     firings: list[Firing] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     follow_ups: list[Event] = field(default_factory=list)
@@ -121,6 +122,7 @@ class Draft:
         return Decision(
             event=replace(self.event, actor=self.actor),
             now=self.now,
+            judged_at=self.judged_at,
             ruleset_hash=self.ruleset.hash,
             outcome=self.outcome,
             reasons=tuple(self.reasons),

@@ -37,9 +37,8 @@ def move_escalation(draft: Draft) -> None:
         draft.escalation = replace(draft.escalation, overdue_at=None)
         text = f"Escalation of ticket {draft.ticket.id} is open longer than its policy allows"
         draft.act("alert", "escalation", to=["supervisor", "management"], severity="critical", text=text)
-    elif kind == "sla.corrected" and draft.escalation.reasons == (_breach(draft.event.data.get("clock")),):
-        draft.escalation = None
-        draft.marks.append("escalation_closed")
+    elif kind == "sla.corrected":
+        _take_back(draft, _breach(draft.event.data.get("clock")))
     elif kind in _ACTS and draft.escalation.acknowledged_at is None and _is_target(draft):
         draft.escalation = replace(
             draft.escalation, acknowledged_at=draft.at, acknowledged_by=draft.actor.id, step_due_at=None
@@ -106,6 +105,17 @@ def _open(draft: Draft) -> None:
         overdue_at=overdue_at,
     )
     _stand_on(draft, policy, min(start, len(policy.steps) - 1), 0)
+
+
+def _take_back(draft: Draft, reason: str) -> None:
+    """Closes an escalation that had no other reason."""
+    assert draft.escalation is not None
+    left = tuple(found for found in draft.escalation.reasons if found != reason)
+    if left:
+        draft.escalation = replace(draft.escalation, reasons=left)
+    else:
+        draft.escalation = None
+        draft.marks.append("escalation_closed")
 
 
 def _climb(draft: Draft) -> None:

@@ -36,6 +36,8 @@ class Chain:
     fired: set[str]
     #: (order, id) of the rule that said `stop`; rules after it are held back.
     stopped_by: Rule | None = None
+    #: The instant on which they are judged; None until the first is.
+    judged_at: dt.datetime | None = None
 
 
 def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
@@ -44,20 +46,21 @@ def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
         _prime(draft)
         return
     irregular = draft.outcome == "irregular"
-    part = draft.ruleset.rules.part(draft.event.type, irregular=irregular)
+    if chain.judged_at is None:
+        chain.judged_at = _judged_at(draft)
+    draft.judged_at = chain.judged_at
+    rules = draft.ruleset.rules
     snapshot = _after(draft)
     facts = Facts(
         ruleset=draft.ruleset, snapshot=snapshot, ticket=draft.ticket, event=replace(draft.event, actor=draft.actor),
-        now=draft.now, irregular=irregular,
+        now=chain.judged_at, irregular=irregular,
     )  # fmt: skip
-    row = row_of(facts, part.needs)
+    row = row_of(facts, rules.needs(draft.event.type, irregular=irregular))
     draft.row = row
-    matching = part.matcher.matching(row)
-    holding = {part.rules[index].id for index in matching}
-    memory = _rearmed(draft, holding)
+    matching = rules.matching(draft.event.type, row, irregular=irregular)
+    memory = _rearmed(draft, {rule.id for rule in matching})
     used: set[str] = set()
-    for index in matching:
-        rule = part.rules[index]
+    for rule in matching:
         remembered = memory.get(rule.id) or RuleMemory(when_hash=rule.when_hash)
         if not rule.on and remembered.spent and not repeat_is_due(rule, remembered, draft.now):
             continue
@@ -65,6 +68,8 @@ def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
         held_back = _held_back(draft, rule, remembered, chain, brakes)
         if held_back is not None:
             draft.firings.append(Firing(rule_id=rule.id, outcome="held_back", reason=held_back, because=because))
+            if remembered.spent:
+                memory[rule.id] = replace(remembered, held_back_at=draft.now)
             continue
         if not rule.on or rule.limit is not None:
             memory[rule.id] = _fired(remembered, rule, draft)
@@ -82,6 +87,13 @@ def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
     draft.memory = memory
 
 
+def _judged_at(draft: Draft) -> dt.datetime:
+    """Now; or the time of a deadline, so that what it brings is judged as it was then. Never before the last time."""
+    if draft.event.cause != "deadline":
+        return draft.now
+    return max(draft.at, draft.before.judged_at or draft.at)
+
+
 def repeat_is_due(rule: Rule, memory: RuleMemory, now: dt.datetime) -> bool:
     """Whether a rule that fired already fires again, its conditions having stayed true."""
     due = next_repeat_at(rule, memory)
@@ -93,7 +105,9 @@ def next_repeat_at(rule: Rule, memory: RuleMemory) -> dt.datetime | None:
     repeat = rule.repeat
     if repeat is None or not memory.fired_at or (repeat.at_most is not None and memory.fired_count >= repeat.at_most):
         return None
-    return memory.fired_at[-1] + dt.timedelta(seconds=repeat.every_s)
+    # Without the time at which one was held back it would stay due, for ever.
+    since = max(memory.fired_at[-1], memory.held_back_at or memory.fired_at[-1])
+    return since + dt.timedelta(seconds=repeat.every_s)
 
 
 def limit_ends_at(limit: Limit, memory: RuleMemory, stint_number: int, now: dt.datetime) -> dt.datetime | None:
@@ -256,7 +270,7 @@ def _carry_out(draft: Draft, rule: Rule, spec: ActionSpec, facts: Facts, brakes:
         case "transfer":
             ask("ticket.transferred", dict(data))
         case "escalate":
-            asked = {"summary": _text(draft, data["summary"], facts), "reason": f"rule {rule.id}"}
+            asked = {"summary": _text(draft, data["summary"], facts), "reason": _why(draft, rule)}
             ask("ticket.escalated", {**asked, **{key: data[key] for key in ("policy", "start_at") if key in data}})
         case "close" | "reopen":
             ask("ticket.closed" if spec.type == "close" else "ticket.reopened", {})
@@ -265,6 +279,12 @@ def _carry_out(draft: Draft, rule: Rule, spec: ActionSpec, facts: Facts, brakes:
         case _:
             return _say(draft, rule, spec, facts, brakes)
     return None
+
+
+def _why(draft: Draft, rule: Rule) -> str:
+    """The reason of an escalation: the breach, which a late report may take back; else the rule."""
+    clock = draft.event.data.get("clock")
+    return f"clock {clock}" if draft.event.type == "clock.breached" else f"rule {rule.id}"
 
 
 def _say(draft: Draft, rule: Rule, spec: ActionSpec, facts: Facts, brakes: Brakes) -> str | None:

@@ -9,7 +9,7 @@ import marshmallow as ma
 from rules_service.durations import parse_duration
 from rules_service.machines.guards import GUARDS
 from rules_service.machines.lifecycle import TRIGGERS, Lifecycle, State, Transition, build
-from rules_service.problems import Place, check_names, describe, hint, shaped
+from rules_service.problems import DURATION, Place, check_names, describe, hint, shaped
 from rules_service.tickets import ROLES
 
 
@@ -35,7 +35,7 @@ class LifecycleSchema(ma.Schema):
     """The section."""
 
     initial = ma.fields.String(required=True)
-    reopen_within = ma.fields.String(load_default=None)
+    reopen_within = ma.fields.String(load_default=None, metadata={DURATION: True})
     states = ma.fields.Dict(keys=ma.fields.String(), required=True)
     roles = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.List(ma.fields.String()), load_default={})
     maps = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), load_default={})
@@ -82,8 +82,12 @@ def _states(data: dict[str, Any], place: Place) -> dict[str, State]:
     states = {}
     for name, value in data.items():
         found = shaped(StateSchema(), {} if value is None else value, place.at(name))
-        if found is not None:
-            states[name] = State(name=name, clock=found["clock"], slot_held=found["slot"] == "held")
+        # A state with a mistake is a state all the same, so that its name is not reported wherever it is used.
+        states[name] = State(
+            name=name,
+            clock=found["clock"] if found else "running",
+            slot_held=found is not None and found["slot"] == "held",
+        )
     if not data:
         place.problem("missing", "a lifecycle needs at least one state")
     return states

@@ -18,7 +18,7 @@ from rules_service.rules.match import Explanation, compile_match, explain
 from rules_service.rules.matcher import Matcher, MatcherEvent, MatcherState
 from rules_service.rules.possible import Domain, Possible
 from rules_service.rules.rule import IRREGULAR, LISTENABLE, Rule, RuleSchema, parse_rule
-from rules_service.rules.rulebook import Part, Rulebook
+from rules_service.rules.rulebook import Rulebook
 from rules_service.rules.vocabulary import WINDOWED, Attribute, Row, Vocabulary
 
 __all__ = [
@@ -45,7 +45,6 @@ __all__ = [
     "MatcherState",
     "Names",
     "Not",
-    "Part",
     "Possible",
     "Repeat",
     "Row",

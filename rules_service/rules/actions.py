@@ -218,8 +218,11 @@ def _check_alert(found: dict[str, Any], place: Place, names: Names) -> None:
         else:
             ok = party in PARTIES
         if not ok:
-            accepted = f"{', '.join(PARTIES)}, user:ID or endpoint:ID"
-            place.at("to", index).problem("unknown-name", f'unknown party "{party}"; accepted: {accepted}')
+            near = f'; did you mean "user:{party}"?' if party in names.users else hint(party, PARTIES)
+            accepted = f"; accepted: {', '.join(PARTIES)}, user:ID or endpoint:ID"
+            place.at("to", index).problem(
+                "unknown-name", f'unknown party "{party}"{near if "mean" in near else accepted}'
+            )
 
 
 def _check_target(found: dict[str, Any], place: Place, names: Names) -> None:

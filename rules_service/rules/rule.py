@@ -10,7 +10,7 @@ from typing import Any, Literal
 import marshmallow as ma
 
 from rules_service.durations import parse_duration
-from rules_service.problems import Place, check_names, describe, shaped
+from rules_service.problems import DURATION, Place, check_names, describe, shaped
 from rules_service.rules.actions import ActionSpec, Limit, Names, Repeat, parse_actions, parse_limit
 from rules_service.rules.conditions import (
     All,
@@ -59,17 +59,22 @@ class Rule:
     defined_at: str = ""
 
 
+_AN_ID = 'an id has at most 80 letters, digits, "_", "." and "-", and begins with a letter or digit; not "{input}"'
+
+
 class RepeatSchema(ma.Schema):
     """repeat."""
 
-    every = ma.fields.String(required=True)
+    every = ma.fields.String(required=True, metadata={DURATION: True})
     at_most = ma.fields.Integer(strict=True, load_default=None, validate=ma.validate.Range(min=1, max=10_000))
 
 
 class RuleSchema(ma.Schema):
     """One rule."""
 
-    id = ma.fields.String(required=True, validate=ma.validate.Regexp(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$"))
+    id = ma.fields.String(
+        required=True, validate=ma.validate.Regexp(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$", error=_AN_ID)
+    )
     about = ma.fields.String(load_default=None)
     for_ = ma.fields.String(load_default="ticket", data_key="for", validate=ma.validate.OneOf(["ticket", "desk"]))
     on = ma.fields.Raw(load_default=None)
@@ -99,7 +104,9 @@ def parse_rule(data: object, place: Place, vocabulary: Vocabulary, names: Names)
     if found["for_"] == "desk":
         _check_desk_rule(found, when, place)
     elif when is not None and not on and (changing := changing_attributes(when, vocabulary)):
-        message = f"{', '.join(sorted(changing))} changes without an event of the ticket, so that the rule needs `on:`"
+        message = (
+            f"{' and '.join(sorted(changing))} changes without an event of the ticket, so that the rule needs `on:`"
+        )
         place.at("when").problem("needs-on", message)
     repeat, limit = _parse_firing(found, place)
     if repeat is not None and on:

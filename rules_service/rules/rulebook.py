@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules_service.rules.conditions import attributes_of
@@ -16,8 +16,8 @@ from rules_service.rules.vocabulary import Row, Vocabulary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """The rules that one kind of event concerns, in the order in which they act."""
+class _Part:
+    """Some of the rules, and what tells which of them hold on a row."""
 
     rules: tuple[Rule, ...]
     matcher: Matcher
@@ -46,21 +46,49 @@ class Rulebook:
         }
         #: rule id -> the attributes that its conditions read.
         self.reads: Mapping[str, frozenset[str]] = {rule.id: attributes_of(rule.when) for rule in self.rules}
-        self._listened = frozenset().union(*(rule.on for rule in self.rules)) if self.rules else frozenset()
-        self._parts: dict[frozenset[str], Part] = {}
+        self._position = {rule.id: position for position, rule in enumerate(self.rules)}
+        self._listened = frozenset[str]().union(*(rule.on for rule in self.ticket_rules))
+        #: "" for the rules without `on:`, else the type of event that the rules listen to.
+        self._parts: dict[str, _Part] = {}
         self._building = threading.Lock()
 
-    def part(self, event_type: str, *, irregular: bool = False) -> Part:
-        """The rules to judge at an event: those without `on:` and those that listen to it."""
-        names = {event_type, IRREGULAR} if irregular else {event_type}
-        heard = self._listened.intersection(names)
-        found = self._parts.get(heard)
+    def needs(self, event_type: str, *, irregular: bool = False) -> frozenset[str]:
+        """The attributes that `matching` reads of the row at such an event."""
+        return frozenset[str]().union(*(part.needs for part in self._judged(event_type, irregular=irregular)))
+
+    def matching(self, event_type: str, row: Row, *, irregular: bool = False) -> list[Rule]:
+        """The rules that hold on `row` at such an event, in the order in which they act.
+
+        Judged are those without `on:` and those that listen to the event; `irregular` ones also those that listen to
+        `event.irregular`.
+        """
+        found = {
+            rule.id: rule
+            for part in self._judged(event_type, irregular=irregular)
+            for rule in map(part.rules.__getitem__, part.matcher.matching(row))
+        }
+        return sorted(found.values(), key=lambda rule: self._position[rule.id])
+
+    def _judged(self, event_type: str, *, irregular: bool) -> Iterator[_Part]:
+        yield self._part("")
+        if event_type in self._listened:
+            yield self._part(event_type)
+        if irregular and IRREGULAR in self._listened:
+            yield self._part(IRREGULAR)
+
+    def _part(self, name: str) -> _Part:
+        found = self._parts.get(name)
         if found is None:
             with self._building:
-                found = self._parts.get(heard)
+                found = self._parts.get(name)
                 if found is None:
-                    found = self._parts[heard] = self._build(heard)
+                    found = self._parts[name] = self._build(name)
         return found
+
+    def prepare(self) -> None:
+        """Builds the networks of all kinds of events now, so that no event has to wait for one."""
+        for name in ("", *sorted(self._listened)):
+            self._part(name)
 
     def counts(self) -> dict[str, int]:
         """Engine events since the rulebook was made, by kind, over all parts."""
@@ -74,13 +102,13 @@ class Rulebook:
         return [part.matcher.state for part in list(self._parts.values())]
 
     def close(self) -> None:
-        """Gives the networks back; the rulebook must not be used afterwards."""
-        for part in self._parts.values():
+        """Gives the networks back; whoever still holds the rulebook is answered by `match` alone."""
+        for part in list(self._parts.values()):
             part.matcher.close()
 
-    def _build(self, heard: frozenset[str]) -> Part:
-        rules = tuple(rule for rule in self.ticket_rules if not rule.on or rule.on & heard)
-        return Part(
+    def _build(self, name: str) -> _Part:
+        rules = tuple(rule for rule in self.ticket_rules if name in rule.on) if name else self.edge_rules
+        return _Part(
             rules=rules,
             matcher=Matcher([(rule.id, rule.when) for rule in rules], self.vocabulary),
             needs=frozenset[str]().union(*(self.reads[rule.id] for rule in rules)),

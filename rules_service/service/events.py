@@ -42,6 +42,9 @@ from rules_service.tickets import SYSTEM, Action, Decision, Event, Person, Snaps
 #: Most deadlines of one ticket that one transaction works off.
 _MAX_DEADLINES = 20
 
+#: The smallest difference between two instants.
+_INSTANT = dt.timedelta(microseconds=1)
+
 #: How soon a ticket that stays in an open desk's queue is looked at again, in case a slot was freed in between.
 _LOOK_AGAIN = dt.timedelta(milliseconds=100)
 
@@ -174,7 +177,8 @@ class EventService:
                 ticket_id=event.ticket_id,
             )
         work = _Work(self, ruleset, stored, now)
-        work.deadlines(min(event.at, now))
+        # What is due at its very instant comes after it: an answer at the second of its deadline is in time.
+        work.deadlines(min(event.at, now) - _INSTANT)
         decisions = work.run(event)
         first = decisions[0]
         if first.outcome == "refused":
@@ -285,10 +289,12 @@ class _Work:
         fresh = self.before.ruleset_hash == self.ruleset.hash
         if fresh and (self.next_due_at is None or self.next_due_at > until):
             return
-        for _ in range(_MAX_DEADLINES):
+        done: set[str] = set()
+        while len(done) < _MAX_DEADLINES:
             event = due_event(self.ruleset, self.after, until)
-            if event is None or read_event(self.store, event.id) is not None:
+            if event is None or event.id in done or read_event(self.store, event.id) is not None:
                 return
+            done.add(event.id)
             self.run(event)
 
     def apply(self, *, even_if_nothing: bool = False) -> None:

@@ -22,12 +22,17 @@ SAMPLE = 2_000
 class Published:
     """What publishing did."""
 
-    hash: str
+    ruleset: Ruleset
     #: False when this content was active already.
     changed: bool
     #: rule id -> open tickets that meet its new conditions already, out of `looked_at`; the rule does not fire on them.
     primed: Mapping[str, int]
     looked_at: int
+
+    @property
+    def hash(self) -> str:
+        """The ruleset's hash."""
+        return self.ruleset.hash
 
 
 def check(files: Files) -> tuple[Ruleset, list[Problem]]:
@@ -126,7 +131,7 @@ def _put_live(store: Store, ruleset: Ruleset, files: Files, now: dt.datetime, by
         rulesets.activate(ruleset.hash, now, by)
         return True
 
-    return Published(hash=ruleset.hash, changed=store.transact(work), primed=primed, looked_at=looked_at)
+    return Published(ruleset=ruleset, changed=store.transact(work), primed=primed, looked_at=looked_at)
 
 
 def _check_statuses(store: Store, ruleset: Ruleset) -> None:

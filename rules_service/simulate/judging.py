@@ -222,9 +222,7 @@ class Judge:
         self._compare(wanted, actual, place, "escalation: ")
 
     def _refused(self, wanted: Mapping[str, Any], place: Place) -> None:
-        refused = {
-            TRIGGER_OF[chain.event.type]: chain.decisions[0].reasons for chain in self.chains if chain.refused
-        }
+        refused = {TRIGGER_OF[chain.event.type]: chain.decisions[0].reasons for chain in self.chains if chain.refused}
         for trigger, codes in wanted.items():
             if trigger not in refused:
                 _fail(place.at(trigger), f"no request to {trigger} was refused")

@@ -171,9 +171,7 @@ def _parse(ruleset: Ruleset, found: dict[str, Any], place: Place, shared: Given)
     if at is None or place.problems:
         return None
     story = Story(at=at, online=given.online, loads=given.loads, gathered=given.gathered, steps=tuple(steps))
-    return _Test(
-        story=story, expectations=tuple(one for one in expectations if one is not None), places=tuple(places)
-    )
+    return _Test(story=story, expectations=tuple(one for one in expectations if one is not None), places=tuple(places))
 
 
 def _judge(ruleset: Ruleset, test: _Test, place: Place) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import marshmallow as ma
 
 from rules_service.durations import parse_duration
-from rules_service.problems import Place, describe, shaped
+from rules_service.problems import DURATION, Place, describe, hint, shaped
 
 #: Parties that a step can address by one word.
 STEP_PARTIES = ("supervisor", "technical", "management")
@@ -56,7 +56,7 @@ class StepSchema(ma.Schema):
 
     to = ma.fields.Raw(required=True)
     hand_over = ma.fields.Boolean(load_default=False, truthy={True}, falsy={False})
-    ack_within = ma.fields.String(load_default=None)
+    ack_within = ma.fields.String(load_default=None, metadata={DURATION: True})
     notify = ma.fields.List(ma.fields.String(), load_default=[])
 
 
@@ -66,7 +66,7 @@ class EscalationPolicySchema(ma.Schema):
     approval = ma.fields.String(load_default="none", validate=ma.validate.OneOf(["none"]))
     steps = ma.fields.List(ma.fields.Raw(), required=True, validate=ma.validate.Length(min=1, max=20))
     repeat = ma.fields.Integer(strict=True, load_default=0, validate=ma.validate.Range(min=0, max=10))
-    close_within = ma.fields.String(load_default=None)
+    close_within = ma.fields.String(load_default=None, metadata={DURATION: True})
 
 
 def parse_escalation_policy(
@@ -112,7 +112,8 @@ def _parse_target(to: object, place: Place, groups: Container[str], users: Conta
         if defined is not None:
             if value in defined:
                 return {key: value}
-            place.at(key).problem("unknown-name", f"unknown {key} {describe(value)}")
+            listed = defined if isinstance(defined, Iterable) else ()
+            place.at(key).problem("unknown-name", f"unknown {key} {describe(value)}{hint(value, listed)}")
             return None
         if key == "level" and value in ("next", 0, 1, 2, 3) and not isinstance(value, bool):
             return {"level": value}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import marshmallow as ma
@@ -60,7 +60,7 @@ def parse_teams(
     desks: Entries,
     users: Entries,
     default_desk: tuple[object, Place] | None,
-    calendars: Container[str],
+    calendars: Collection[str],
     clocks: Iterable[str],
     escalation_policies: Iterable[str],
     whole: Place,
@@ -138,7 +138,7 @@ def _desk(
     *,
     groups: Entries,
     users: Mapping[str, User],
-    calendars: Container[str],
+    calendars: Collection[str],
     clocks: Iterable[str],
 ) -> Desk | None:
     found = shaped(DeskSchema(), data, place)
@@ -152,7 +152,9 @@ def _desk(
     else:
         check_names(members, users, "user", place.at("members"))
     if found["calendar"] not in calendars:
-        place.at("calendar").problem("unknown-name", f'unknown calendar "{found["calendar"]}"')
+        place.at("calendar").problem(
+            "unknown-name", f'unknown calendar "{found["calendar"]}"{hint(found["calendar"], calendars)}'
+        )
     return Desk(
         name=name,
         group=found["group"],

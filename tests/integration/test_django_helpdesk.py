@@ -24,7 +24,7 @@ import requests
 from rules_service.store import Store, plugged
 from tests.connectors.example import EXAMPLE, payload
 from tests.integration.helpdesk_server import CLOSED, SERVICE_ACCOUNT, Helpdesk, running_helpdesk
-from tests.scene import variant
+from tests.scene import TRAVEL
 
 pytestmark = pytest.mark.integration
 
@@ -191,25 +191,20 @@ class Product:
 
 
 def write_rules(folder: Path) -> None:
-    """The travel ruleset and the example connector, with a poll every second and a target of seconds for some tickets."""
-    files = variant(
-        replace=[
-            ("    sla: {assigned_to_responded: 300s}\n", ""),
-            ("targets: {created_to_responded: 15m,", "targets: {assigned_to_responded: 300s, created_to_responded: 15m,"),
-            ("skills: [payment], max_assignment: 5}", "skills: [payment], max_assignment: 100}"),
-            ("skills: [core-system], max_assignment: 10}", "skills: [core-system], max_assignment: 100}"),
-        ],
-        add={"a-quick.yaml": QUICK},
-    )
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(str(text))
+    """The travel ruleset and the example connector: polled every second, some tickets due at once, slots for all."""
+    shutil.copytree(TRAVEL, folder)
     shutil.copy(EXAMPLE, folder)
-    connector = folder / EXAMPLE.name
-    text = connector.read_text()
-    assert "every: 30s" in text
-    connector.write_text(text.replace("every: 30s", "every: 1s"))
+    (folder / "a-quick.yaml").write_text(QUICK)
+    for name, old, new in (
+        (EXAMPLE.name, "every: 30s", "every: 1s"),
+        ("company.yaml", "targets: {", "targets: {assigned_to_responded: 300s, "),
+        ("company.yaml", "max_assignment: 10}", "max_assignment: 100}"),
+        ("groups/hotel/team.yaml", "    sla: {assigned_to_responded: 300s}\n", ""),
+        ("groups/hotel/team.yaml", "max_assignment: 5}", "max_assignment: 100}"),
+    ):
+        text = (folder / name).read_text()
+        assert old in text, f"{name} does not read {old!r}"
+        (folder / name).write_text(text.replace(old, new))
 
 
 def free_port() -> int:

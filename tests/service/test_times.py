@@ -301,7 +301,7 @@ rules:
 
 @pytest.mark.parametrize("away", [False, True])
 def test_conditions_are_judged_at_their_due_time_even_if_the_service_was_away_then(store, clock, away):
-    scene = Scene(store, clock, variant(add={"w.yaml": WINDOW.replace("less_than", "less_than")}))
+    scene = Scene(store, clock, variant(add={"w.yaml": WINDOW}))
     scene.given("pending")
     if not away:
         scene.clock.advance(40 * 60)
@@ -332,7 +332,7 @@ rules:
         (REPEATS + "    limit: 1 per stint\n", Brakes(), 1),
         (REPEATS + "    limit: 1 per 1h\n", Brakes(), 1),
         (REPEATS, Brakes(firings_a_day=4), None),
-        (REPEATS.replace("[{note", "[{reply").replace("every: 10m", "every: 1m"), Brakes(replies_an_hour=2), None),
+        (REPEATS.replace('note: "still idle"', 'reply: {text: "still idle"}'), Brakes(replies_an_hour=2), None),
     ],
     ids=["repeats", "once a ticket", "once a stint", "once an hour", "firings a day", "replies an hour"],
 )
@@ -353,6 +353,27 @@ def test_what_holds_a_repeat_back_does_not_keep_its_deadline_due_for_ever(store,
 def test_a_closed_ticket_has_no_deadline(scene):
     scene.given("closed")
     assert scene.rows("SELECT next_due_at FROM ticket") == [(None,)]
+
+
+TWO_WARNINGS = """
+version: 1
+rules:
+  - {id: warned, on: clock.warned, then: [{note: "warned"}]}
+"""
+
+
+def test_two_warnings_that_fall_on_one_second_are_both_given(store, clock):
+    files = variant(
+        (r"targets: {created_to_responded: 15m", "targets: {created_to_responded: 2s"),
+        (r"warn_at: \[80%\]", "warn_at: [80%, 90%]"),
+        add={"w.yaml": TWO_WARNINGS},
+    )
+    scene = Scene(store, clock, files)
+    scene.create()
+    scene.clock.advance(2)
+    scene.run_due()
+    assert scene.log() == ["ticket.created", "clock.warned", "clock.warned", "clock.breached"]
+    assert len(_kinds(scene, "note")) == 2
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------

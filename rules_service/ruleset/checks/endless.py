@@ -171,9 +171,11 @@ def _rounds(study: Study, graph: _Graph, names: list[str]) -> Iterator[Problem]:
             yield from _rounds(study, graph, members)
             continue
         way = _way_round(members[0], follows)
-        arrows = " -> ".join(way)
-        who = f'"{way[0]}" can trigger itself' if len(way) == 2 else "these rules can trigger each other"  # noqa: PLR2004
-        message = f"{who} without end: {arrows}; give one of them a limit, or conditions that end it"
+        if len(members) == 1:
+            message = f'"{members[0]}" can trigger itself without end; give it a limit, or conditions that end it'
+        else:
+            arrows = " -> ".join(_way_round(members[0], follows))
+            message = f"these rules can trigger each other without end: {arrows}; limit one, or end it by conditions"
         yield study.place("rules", members[0]).at("id").warning("endless", message)
 
 
