@@ -96,6 +96,12 @@ class UnknownConnector(ServiceError):
     code = "unknown_connector"
 
 
+class UnknownDelivery(ServiceError):
+    """No delivery with this id was given up; `GET /v1/deliveries?state=dead` lists those that were."""
+
+    code = "unknown_delivery"
+
+
 class NotReady(ServiceError):
     """The service cannot work yet."""
 

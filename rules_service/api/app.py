@@ -10,7 +10,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import UnsupportedMediaType
 
 from rules_service import __version__
-from rules_service.api import events, inbound, lifecycle, problems, rulesets, system, tickets, users
+from rules_service.api import actions, events, inbound, lifecycle, problems, rulesets, system, tickets, users
 from rules_service.clock import Clock, utc_now
 from rules_service.decide import Brakes
 from rules_service.live import Live
@@ -67,8 +67,8 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
     _connect_around_requests(app, store)
     api = _ProblemApi(app)
     for blueprint in (
-        events.blueprint, tickets.blueprint, lifecycle.blueprint, users.blueprint, system.blueprint, inbound.blueprint,
-        rulesets.blueprint,
+        actions.blueprint, events.blueprint, inbound.blueprint, lifecycle.blueprint, rulesets.blueprint,
+        system.blueprint, tickets.blueprint, users.blueprint,
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     _describe_auth(api)

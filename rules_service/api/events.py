@@ -7,10 +7,10 @@ from typing import Any
 
 import marshmallow as ma
 from flask import current_app, request
-from flask_smorest import Blueprint
 from werkzeug.exceptions import BadRequest
 
 from rules_service.api.auth import acting_as, needs
+from rules_service.api.blueprint import Blueprint
 from rules_service.api.problems import flattened, service_problem
 from rules_service.api.schemas import MAX_BATCH, PUBLIC_EVENT_TYPES, REQUIRED, AnswerSchema, EventSchema
 from rules_service.errors import InvalidEvent, ServiceError, UnknownEventType

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, request
-from flask_smorest import Blueprint
+
+from rules_service.api.blueprint import Blueprint
 
 blueprint = Blueprint("inbound", __name__, description="A helpdesk's own webhooks")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app
-from flask_smorest import Blueprint
 
 from rules_service.api.auth import needs
+from rules_service.api.blueprint import Blueprint
 from rules_service.api.schemas import LifecycleOptionsSchema, LifecycleQuerySchema
 from rules_service.errors import UnknownName
 from rules_service.problems import hint

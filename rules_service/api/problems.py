@@ -21,6 +21,7 @@ STATUS: Mapping[type[errors.ServiceError], int] = {
     errors.UnknownUser: 404,
     errors.UnknownName: 404,
     errors.UnknownConnector: 404,
+    errors.UnknownDelivery: 404,
     errors.EventIdReused: 409,
     errors.TransitionRefused: 409,
     errors.Conflict: 409,

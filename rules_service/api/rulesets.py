@@ -6,9 +6,9 @@ from typing import Any
 
 import marshmallow as ma
 from flask import current_app, g, jsonify
-from flask_smorest import Blueprint
 
 from rules_service.api.auth import needs
+from rules_service.api.blueprint import Blueprint
 from rules_service.api.schemas import StrictSchema, Text
 from rules_service.decide import load_ruleset
 from rules_service.errors import NotAllowed

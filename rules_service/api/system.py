@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify
-from flask_smorest import Blueprint
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from rules_service.api.auth import needs
+from rules_service.api.blueprint import Blueprint
 from rules_service.errors import NotReady
 from rules_service.service import health
 

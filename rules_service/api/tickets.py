@@ -6,9 +6,9 @@ import uuid
 from typing import Any
 
 from flask import current_app
-from flask_smorest import Blueprint
 
 from rules_service.api.auth import acting_as, needs
+from rules_service.api.blueprint import Blueprint
 from rules_service.api.events import canonical, read_json
 from rules_service.api.schemas import AnswerSchema, OptionsQuerySchema, OptionsSchema, TransitionSchema
 from rules_service.decide import EVENT_OF

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, g
-from flask_smorest import Blueprint
 
 from rules_service.api.auth import needs
+from rules_service.api.blueprint import Blueprint
 from rules_service.api.schemas import PresenceSchema, UserSchema
 from rules_service.errors import NotAllowed, UnknownUser
 from rules_service.service import reading
@@ -16,11 +16,11 @@ from rules_service.service.roster import set_presence
 blueprint = Blueprint("users", __name__, description="Users and their presence")
 
 
-@blueprint.route("/v1/users/<path:user_id>/presence", methods=["POST", "PUT"])
+@blueprint.route("/v1/users/<path:user_id>/presence", methods=["POST"])
 @blueprint.arguments(PresenceSchema, location="json")
 @blueprint.response(200, UserSchema)
 @needs("users:write")
-def put_presence(body: dict[str, Any], user_id: str) -> Any:
+def post_presence(body: dict[str, Any], user_id: str) -> Any:
     """Says whether a user can receive tickets. Coming online hands them what waits in their desks' queues."""
     services = current_app.extensions["rules_service"]
     if g.key.user_id not in (None, user_id):

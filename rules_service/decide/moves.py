@@ -135,8 +135,16 @@ def trigger(draft: Draft, name: str) -> bool:
         if outcome.moved and status == draft.ticket.status:
             draft.set(status_since_at=draft.now)
     if status != draft.ticket.status:
-        draft.set(status=status, status_since_at=draft.now)
+        stopped = lifecycle.states[status].clock == "stopped"
+        closed_at = (draft.ticket.closed_at or draft.at) if stopped else None
+        draft.set(status=status, status_since_at=draft.now, closed_at=closed_at)
     return True
+
+
+def _impossible(draft: Draft, reason: Reason) -> None:
+    """Notes that the event says nothing that could be done: a request is refused, a fact is irregular."""
+    draft.outcome = "refused" if draft.event.request else "irregular"
+    draft.reasons.append(reason)
 
 
 # --- assignment ------------------------------------------------------------------------------------------------------
@@ -172,7 +180,11 @@ def _to_queue(draft: Draft, by: str) -> None:
 
 def _assigned(draft: Draft) -> None:
     """Nobody held it: assign. Another held it: reassign. To nobody: release. The same again: unchanged."""
-    agent_id = draft.event.data.get("assignee")
+    if "assignee" not in draft.event.data:
+        text = "data.assignee is required: a user's id, or null for nobody"
+        _impossible(draft, Reason(code="missing_data", text=text))
+        return
+    agent_id = draft.event.data["assignee"]
     holder = draft.ticket.assignee
     held = draft.stint is not None
     if agent_id == holder and (held or agent_id is None):
@@ -202,9 +214,8 @@ def _released(draft: Draft) -> None:
 def _transferred(draft: Draft) -> None:
     data, roster = draft.event.data, draft.ruleset.roster
     if not (data.get("desk") in roster.desks or data.get("group") in roster.groups):
-        draft.outcome = "refused" if draft.event.request else "irregular"
         text = "a transfer names a `group` or a `desk` of the ruleset"
-        draft.reasons.append(Reason(code="unknown_target", text=text))
+        _impossible(draft, Reason(code="unknown_target", text=text))
         return
     desk = roster.desk_for(desk=data.get("desk"), group=data.get("group"), channel=draft.ticket.channel)
     if desk == draft.ticket.desk and not draft.event.request:
@@ -276,6 +287,14 @@ def _reopened(draft: Draft) -> None:
 
 def _escalated(draft: Draft) -> None:
     # The ladder itself is climbed in `escalating`, once the trigger has passed.
+    policies = draft.ruleset.escalation_policies
+    name = draft.event.data.get("policy")
+    if name is not None and name not in policies:
+        accepted = ", ".join(policies) or "none is defined"
+        _impossible(
+            draft, Reason(code="unknown_target", text=f'unknown escalation policy "{name}"; accepted: {accepted}')
+        )
+        return
     trigger(draft, "escalate")
 
 

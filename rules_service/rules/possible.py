@@ -86,8 +86,7 @@ class Possible:
         compared = [(atom, holds) for atom, holds in atoms if atom.operator != "exists"]
         match attribute.kind:
             case "number" | "duration":
-                whole = domain.whole or attribute.kind == "duration"
-                return _number(compared, least=domain.least, most=domain.most, whole=whole)
+                return _number(compared, domain)
             case "bool":
                 return len({atom.value is holds for atom, holds in compared}) < 2  # noqa: PLR2004  true and false
             case "set":
@@ -144,8 +143,8 @@ _OPPOSITE: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def _number(atoms: Iterable[tuple[Atom, bool]], *, least: float, most: float, whole: bool) -> bool:
-    low, above, high, below = least, False, most, False
+def _number(atoms: Iterable[tuple[Atom, bool]], domain: Domain) -> bool:
+    low, above, high, below, whole = domain.least, False, domain.most, False, domain.whole
     allowed: frozenset[float] | None = None
     excluded: set[float] = set()
     for atom, holds in atoms:

@@ -7,6 +7,7 @@ so that no nesting, however deep, can exhaust the stack, and no alias can multip
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from rules_service.problems import Marks, Path, Place, Problem
 #: Limits of one file.
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,3})?")
@@ -40,9 +41,7 @@ def read_yaml(name: str, content: bytes, problems: list[Problem]) -> tuple[Any, 
     try:
         reader.read(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problems.append(Problem(name, line, col, f"not YAML: {error.problem or error.context}", "syntax"))
+        problems.append(_syntax(name, error))
         return None, place
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0) or 0) + 1
@@ -52,6 +51,20 @@ def read_yaml(name: str, content: bytes, problems: list[Problem]) -> tuple[Any, 
     except _Fatal:
         return None, place
     return reader.data, place
+
+
+def _syntax(name: str, error: yaml.MarkedYAMLError) -> Problem:
+    """The problem; what is never closed is reported where it begins, for at the end of the file nobody looks for it."""
+    mark, began = error.problem_mark or error.context_mark, error.context_mark
+    message = f"not YAML: {error.problem or error.context}"
+    if mark is not None and began is not None and (began.line, began.column) != (mark.line, mark.column):
+        if "end of stream" in message:
+            mark = began
+            message = f"{message} {error.context}"
+        else:
+            message = f"{message} {error.context} that begins at {began.line + 1}:{began.column + 1}"
+    line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return Problem(name, line, col, message, "syntax")
 
 
 class _Fatal(Exception):
@@ -159,6 +172,6 @@ def _plain(text: str) -> Any:
         return None
     if _INTEGER.fullmatch(text):
         return int(text)
-    if _FLOAT.fullmatch(text):
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     return text

@@ -72,9 +72,7 @@ def test_problems_of_several_files_come_in_the_order_of_files_and_lines():
         "a.yaml": b"version: 1\nrulez: []\n",
     }
     _, problems, _ = check_ruleset(files, VARIABLES)
-    assert [(problem.file, problem.line) for problem in problems] == [
-        ("a.yaml", 2), ("b.yaml", 3), ("b.yaml", 3), ("b.yaml", 4), ("b.yaml", 4),
-    ]  # fmt: skip
+    assert [(problem.file, problem.line) for problem in problems] == [("a.yaml", 2), ("b.yaml", 3), ("b.yaml", 4)]
 
 
 def test_warnings_wait_until_there_are_no_problems():
