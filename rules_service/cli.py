@@ -159,6 +159,59 @@ def schema(as_json: bool) -> None:  # noqa: ARG001  it is JSON in any case
     click.echo(json.dumps(rule_file_schema(DECLARED), indent=2, ensure_ascii=False))
 
 
+@main.command("test")
+@click.argument("paths", nargs=-1, required=True, metavar="DIR...", type=click.Path(exists=True, path_type=Path))
+@click.option("--match", "pattern", default="*", help="Run the tests whose file or name holds this; * and ? stand in.")
+@_json_option
+def test_rules(paths: tuple[Path, ...], pattern: str, as_json: bool) -> None:
+    """Runs the tests beside the rules (*_test.yaml): a line each, and every problem as file:line:col.
+
+    Several folders and files add up to one ruleset.
+    """
+    from rules_service.decide import load_ruleset  # noqa: PLC0415
+    from rules_service.ruleset import read_folder  # noqa: PLC0415
+    from rules_service.simulate import run_tests  # noqa: PLC0415
+
+    files: dict[str, bytes] = {}
+    for path in paths:
+        files |= read_folder(path) if path.is_dir() else {path.name: path.read_bytes()}
+    ruleset, problems = load_ruleset(files)
+    if ruleset is None:
+        listed = [str(problem) for problem in problems]
+        _fail(as_json, "invalid_ruleset", f"{len(listed)} problem{'s' if len(listed) != 1 else ''}", problems=listed)
+
+    def wanted(file: str, name: str) -> bool:
+        return any(fnmatch.fnmatch(text.casefold(), f"*{pattern.casefold()}*") for text in (file, name))
+
+    report = run_tests(ruleset, files, wanted=wanted)
+    if pattern != "*" and not report.results:
+        raise click.UsageError(f'no test matches "{pattern}"')
+    failed = sum(1 for result in report.results if not result.passed)
+    count = len(report.results)
+    data: dict[str, Any] = {
+        "ok": not report.problems,
+        "tests": [
+            {
+                "name": result.name,
+                "file": result.file,
+                "line": result.line,
+                "ok": result.passed,
+                "problems": [str(problem) for problem in result.problems],
+            }
+            for result in report.results
+        ],
+        "problems": [str(problem) for problem in report.problems],
+    }
+    _say(
+        as_json,
+        data,
+        *(f"{'ok   ' if result.passed else 'FAIL '} {result.file}: {result.name}" for result in report.results),
+        *data["problems"],
+        f"{count} tests, {failed} failed" if count else "no tests; write one in a file *_test.yaml",
+    )
+    sys.exit(1 if report.problems else 0)
+
+
 @main.command()
 @click.argument("folder", type=_FOLDER)
 @_json_option

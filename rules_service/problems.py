@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,15 +138,21 @@ def check_names(names: Iterable[str], defined: Iterable[str], what: str, place: 
             place.at(index).problem("unknown-name", f'unknown {what} "{name}"{hint(name, defined)}')
 
 
-def shaped(schema: ma.Schema, data: object, place: Place) -> dict[str, Any] | None:
+@functools.cache
+def _instance(schema: type[ma.Schema]) -> ma.Schema:
+    # Making one costs ten times what loading with it does.
+    return schema()
+
+
+def shaped(schema: type[ma.Schema], data: object, place: Place) -> dict[str, Any] | None:
     """`data` loaded by a marshmallow schema; each of its errors becomes a problem at its place, and None comes back."""
     if not isinstance(data, dict):
         place.problem("type", f"expected a mapping, not {describe(data)}")
         return None
     try:
-        loaded: dict[str, Any] = schema.load(data)
+        loaded: dict[str, Any] = _instance(schema).load(data)
     except ma.ValidationError as error:
-        _report(error.messages, place, data, schema)
+        _report(error.messages, place, data, _instance(schema))
         return None
     return loaded
 

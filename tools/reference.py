@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -502,7 +503,7 @@ def http() -> str:
             if hasattr(view, "view_class"):
                 view = getattr(view.view_class, methods[0].lower())
             scope = getattr(view, "_scope", None)
-            path = rule.rule.replace("<path:", "<").replace("<", "{").replace(">", "}")
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
             rows.append((f"`{', '.join(methods)} {path}`", f"`{scope}`" if scope else "none", _about(view)))
     return _page(
         [

@@ -1,4 +1,4 @@
-"""Writes docs/requirements.md: which test shows which requirement, from the tests' marks `@pytest.mark.req("R4.18")`."""
+"""Writes docs/requirements.md: which test shows which requirement, by the marks `@pytest.mark.req("R4.18")`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def requirements() -> Mapping[str, tuple[str, list[Requirement]]]:
 
 
 def shown(tests: Path = ROOT / "tests") -> list[Shown]:
-    """Every mark of every test below `tests`, by reading the files; marks of a class or a module count for its tests."""
+    """Every mark of every test below `tests`, by reading the files; a mark of a class or module is one of its tests."""
     return [found for path in sorted(tests.rglob("*.py")) for found in _in_file(path)]
 
 

@@ -52,7 +52,7 @@ def calendar_from(config: Mapping[str, object]) -> Calendar:
 def parse_calendar(data: object, place: Place) -> Calendar | None:
     """The calendar written at `place`; None, and a problem for each mistake, if there are any."""
     before = len(place.problems)
-    shaped(CalendarSchema(), data, place)
+    shaped(CalendarSchema, data, place)
     if not isinstance(data, dict):
         return None
     timezone = _timezone(data["timezone"], place.at("timezone")) if "timezone" in data else ""

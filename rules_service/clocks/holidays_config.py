@@ -53,7 +53,7 @@ def parse_holidays(data: object, place: Place) -> Holidays:
     A date in `remove` that is no holiday is accepted: dates move with a new version of the library, and a ruleset that
     was good yesterday stays good. An added name replaces the country's.
     """
-    shaped(HolidaysSchema(), data, place)
+    shaped(HolidaysSchema, data, place)
     if not isinstance(data, dict):
         return NO_HOLIDAYS
     days: dict[dt.date, str] = {}

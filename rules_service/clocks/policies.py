@@ -40,7 +40,7 @@ class SlaPolicySchema(ma.Schema):
 
 def parse_sla_policy(data: object, place: Place) -> dict[str, Any] | None:
     """The checked shape of one policy with `warn_at` in per cent; `when` and `targets` are for the caller to parse."""
-    found = shaped(SlaPolicySchema(), data, place)
+    found = shaped(SlaPolicySchema, data, place)
     if found is not None:
         found["warn_at"] = tuple(
             pct

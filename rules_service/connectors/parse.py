@@ -44,7 +44,7 @@ _ON_ENTRY: Scope = {**_ON_TICKET, "entry": None}
 def parse_connector(name: str, data: object, place: Place) -> Connector | None:
     """The connector, or None after reporting every problem at its place."""
     before = len(place.problems)
-    section = shaped(ConnectorSchema(), data, place)
+    section = shaped(ConnectorSchema, data, place)
     if section is None:
         return None
     base_url = section["base_url"]
@@ -180,7 +180,7 @@ class _Parser:
     def _request(
         self, data: object, place: Place, names: Collection[str] | None, checks: Mapping[str, Check]
     ) -> RequestRow | None:
-        row = shaped(RequestSchema(), data, place)
+        row = shaped(RequestSchema, data, place)
         if row is None:
             return None
         if row["method"] not in METHODS:

@@ -9,6 +9,7 @@ from rules_service.decide.firing import Brakes, prime
 from rules_service.decide.loading import check_ruleset, load_ruleset
 from rules_service.decide.moves import EVENT_OF, move_of
 from rules_service.decide.run import EmptyWorld, World, run
+from rules_service.decide.slots import holder, slot_changes
 
 __all__ = [
     "ATTRIBUTES",
@@ -27,10 +28,12 @@ __all__ = [
     "described",
     "due_event",
     "evolve",
+    "holder",
     "load_ruleset",
     "move_of",
     "next_due_at",
     "prime",
     "row_of",
     "run",
+    "slot_changes",
 ]

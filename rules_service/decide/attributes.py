@@ -44,6 +44,8 @@ def row_of(facts: Facts, names: Iterable[str]) -> dict[str, Any]:
     for name in names:
         if name.startswith(CUSTOM):
             value = facts.ticket.custom.get(name.removeprefix(CUSTOM))
+            if isinstance(value, list | tuple):
+                value = frozenset(item for item in value if isinstance(item, str))
         elif name.startswith(WINDOWED):
             value = len(_in_window(facts, name))
         else:

@@ -59,12 +59,12 @@ class Poller:
                 continue
             self._next_s[connector.name] = self._monotonic() + connector.poll.every_s
             try:
-                self.pass_over(connector)
+                self.pass_over(connector, stop)
             except (SendError, UnsentAction, ServiceError) as error:
                 log.warning("poll_failed", connector=connector.name, why=str(error))
 
-    def pass_over(self, connector: Connector) -> None:
-        """Reads every page, then asks for each open ticket that was not listed."""
+    def pass_over(self, connector: Connector, stop: threading.Event) -> None:
+        """Reads every page, then asks for each open ticket that was not listed; ends early once `stop` is set."""
         listed: set[str] = set()
         page: str | None = None
         for _ in range(MAX_PAGES):
@@ -72,12 +72,16 @@ class Poller:
             payload = self._get(poll_request(connector, self._filled, page))
             listed |= self._connecting.read_page(connector, payload, asked_at)
             page = next_page(connector, payload)
+            if stop.is_set():
+                return
             if page is None:
                 break
         else:
             log.warning("poll_too_long", connector=connector.name, pages=MAX_PAGES)
             return
         for ticket_id in self._connecting.missing(connector, listed):
+            if stop.is_set():
+                return
             try:
                 self._ask_for(connector, ticket_id)
             except (UnsentAction, ServiceError) as error:

@@ -45,7 +45,7 @@ class LifecycleSchema(ma.Schema):
 def parse_lifecycle(data: object, place: Place) -> Lifecycle | None:
     """The lifecycle, or None after reporting every problem: names, reachability, a way to finish for every state."""
     before = len(place.problems)
-    section = shaped(LifecycleSchema(), data, place)
+    section = shaped(LifecycleSchema, data, place)
     if section is None:
         return None
     states = _states(section["states"], place.at("states"))
@@ -81,7 +81,7 @@ def parse_lifecycle(data: object, place: Place) -> Lifecycle | None:
 def _states(data: dict[str, Any], place: Place) -> dict[str, State]:
     states = {}
     for name, value in data.items():
-        found = shaped(StateSchema(), {} if value is None else value, place.at(name))
+        found = shaped(StateSchema, {} if value is None else value, place.at(name))
         # A state with a mistake is a state all the same, so that its name is not reported wherever it is used.
         states[name] = State(
             name=name,
@@ -102,7 +102,7 @@ def _roles(data: dict[str, list[str]], place: Place) -> dict[str, frozenset[str]
 
 
 def _rows(data: object, place: Place, states: dict[str, State], roles: dict[str, frozenset[str]]) -> list[Transition]:
-    row = shaped(TransitionSchema(), data, place)
+    row = shaped(TransitionSchema, data, place)
     if row is None:
         return []
     sources = [row["from_"]] if isinstance(row["from_"], str) else row["from_"]

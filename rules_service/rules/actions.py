@@ -172,7 +172,7 @@ def parse_action(data: object, place: Place, names: Names) -> ActionSpec | None:
         given = {short: given}
     if given is None:
         given = {}
-    found = shaped(schema(), given, inner)
+    found = shaped(schema, given, inner)
     if found is None:
         return None
     present = [name for name in one_of if name in found]

@@ -71,18 +71,20 @@ class Matcher:
         rules: Sequence[tuple[Hashable, Condition]],
         vocabulary: Vocabulary,
         *,
+        matches: Sequence[Callable[[Row], bool]] | None = None,
         full_check_every: int = 1_000,
         on_event: Callable[[MatcherEvent], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`rules` are pairs of a key, for reports, and a condition.
+        """`rules` are pairs of a key, for reports, and a condition; `matches` their compiled conditions, where at hand.
 
         Every `full_check_every`th row is also asked of `match` for all rules; 0 never. `on_event` is called in the
         thread that asks, and must not raise. `monotonic` counts seconds.
         """
         self._rules = tuple(rules)
         self._vocabulary = vocabulary
-        self._matches = tuple(compile_match(condition, vocabulary) for _, condition in self._rules)
+        compiled = matches or [compile_match(condition, vocabulary) for _, condition in self._rules]
+        self._matches = tuple(compiled)
         self._full_check_every = full_check_every
         self._report = on_event or (lambda _event: None)
         self._monotonic = monotonic

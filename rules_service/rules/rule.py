@@ -92,7 +92,7 @@ class RuleSchema(ma.Schema):
 def parse_rule(data: object, place: Place, vocabulary: Vocabulary, names: Names) -> Rule | None:
     """The rule, or None after reporting every problem, and for `mode: off`."""
     before = len(place.problems)
-    found = shaped(RuleSchema(), data, place)
+    found = shaped(RuleSchema, data, place)
     if found is None:
         return None
     on = _parse_on(found["on"], place.at("on"))

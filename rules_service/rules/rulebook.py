@@ -110,6 +110,10 @@ class Rulebook:
         rules = tuple(rule for rule in self.ticket_rules if name in rule.on) if name else self.edge_rules
         return _Part(
             rules=rules,
-            matcher=Matcher([(rule.id, rule.when) for rule in rules], self.vocabulary),
+            matcher=Matcher(
+                [(rule.id, rule.when) for rule in rules],
+                self.vocabulary,
+                matches=[self.holds[rule.id] for rule in rules],
+            ),
             needs=frozenset[str]().union(*(self.reads[rule.id] for rule in rules)),
         )

@@ -40,7 +40,7 @@ class EndpointSchema(ma.Schema):
 
 def parse_endpoint(name: str, data: object, place: Place) -> Endpoint | None:
     """The endpoint, or None after reporting every problem."""
-    found = shaped(EndpointSchema(), data, place)
+    found = shaped(EndpointSchema, data, place)
     if found is None:
         return None
     actions = found["actions"]

@@ -282,7 +282,7 @@ class _Loader:
     def _custom(self) -> dict[str, Attribute]:
         found = {}
         for name, (data, place) in self.named["attributes"].items():
-            shape = shaped(AttributeSchema(), data, place)
+            shape = shaped(AttributeSchema, data, place)
             if shape is None:
                 continue
             if shape["type"] == "choice" and not shape["values"]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rules_service.clock import Clock
-from rules_service.decide import Brakes, adopt, described, due_event, evolve, next_due_at, run
+from rules_service.decide import Brakes, adopt, described, due_event, evolve, next_due_at, run, slot_changes
 from rules_service.errors import EventIdReused, ServiceError, TransitionRefused, UnknownTicket
 from rules_service.ruleset import Ruleset, expand
 from rules_service.store import (
@@ -303,7 +303,7 @@ class _Work:
             return
         ticket = self.after.ticket
         assert ticket is not None
-        slots = _slot_changes(self.ruleset, self.before, self.after, self.world.claimed)
+        slots = slot_changes(self.ruleset, self.before, self.after, self.world.claimed)
         write_change(
             self.store,
             Change(
@@ -382,28 +382,6 @@ class _Work:
         if counted and ticket is not None and self.after.ruleset_hash != self.ruleset.hash:
             # New rules may count what the ticket does not remember; the log does.
             self.after = replace(self.after, recent=recent_events(self.store, ticket.id, counted, self.now))
-
-
-def _slot_changes(ruleset: Ruleset, before: Snapshot, after: Snapshot, claimed: Sequence[str]) -> dict[str, int]:
-    """Who gains or loses a slot: the holder after, less the holder before, less what claims have taken already."""
-    changes: dict[str, int] = {}
-    for user_id, delta in (
-        (holder(ruleset, after), 1),
-        (holder(ruleset, before), -1),
-        *((found, -1) for found in claimed),
-    ):
-        if user_id is not None:
-            changes[user_id] = changes.get(user_id, 0) + delta
-    return {user_id: delta for user_id, delta in changes.items() if delta}
-
-
-def holder(ruleset: Ruleset, snapshot: Snapshot) -> str | None:
-    """The user whose slot the ticket occupies; None where no slot is held."""
-    ticket = snapshot.ticket
-    if ticket is None or not ticket.live or snapshot.stint is None:
-        return None
-    state = ruleset.lifecycle.states.get(ticket.status)
-    return snapshot.stint.agent_id if state is not None and state.slot_held else None
 
 
 def _again(event: Event, body: str, known: tuple[str, str | None]) -> dict[str, Any]:

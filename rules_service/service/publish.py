@@ -11,6 +11,7 @@ from rules_service.decide import load_ruleset, prime
 from rules_service.errors import InvalidRuleset, NoRuleset, UnknownName
 from rules_service.problems import Problem
 from rules_service.ruleset import Files, Ruleset, content_hash
+from rules_service.simulate import run_tests
 from rules_service.store import Store, rulesets
 from rules_service.tickets import SYSTEM, Event
 
@@ -36,10 +37,13 @@ class Published:
 
 
 def check(files: Files) -> tuple[Ruleset, list[Problem]]:
-    """The ruleset; InvalidRuleset with `problems`, in the order of files and lines, when there are any."""
+    """The ruleset, its tests run; InvalidRuleset with `problems`, in the order of files and lines, if there are any."""
     ruleset, problems = load_ruleset(files)
     if ruleset is None:
         raise _invalid(problems)
+    failed = run_tests(ruleset, files).problems
+    if failed:
+        raise _invalid(list(failed))
     return ruleset, problems
 
 

@@ -109,7 +109,7 @@ def parse_expectation(
     )
 
 
-def _check(key: str, value: object, place: Place, ruleset: Ruleset, tickets: set[str]) -> None:
+def _check(key: str, value: object, place: Place, ruleset: Ruleset, tickets: set[str]) -> None:  # noqa: PLR0912  a row a key
     match key:
         case "of":
             check_name(value, tickets, "ticket", place)

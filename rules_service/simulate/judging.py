@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rules_service.clocks import used_s
@@ -40,7 +40,7 @@ class Judge:
 
     def judge(self) -> None:
         """Reports every difference at its place."""
-        checks = {
+        checks: dict[str, Callable[[Any, Place], None]] = {
             "fires": self._fires, "fires_at_least": self._fires_at_least, "not_fires": self._not_fires,
             "times": self._times, "held_back": self._held_back, "shadow": self._shadow, "ticket": self._ticket,
             "tickets": self._tickets, "clocks": self._clocks, "escalation": self._escalation,
@@ -304,7 +304,7 @@ def _within(wanted: Any, actual: Any) -> bool:
         return all(key in actual and _within(value, actual[key]) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(actual, list | tuple | frozenset):
         return wanted == (sorted(actual) if isinstance(actual, frozenset) else list(actual))
-    return type(wanted) is type(actual) and bool(wanted == actual) or _same_number(wanted, actual)
+    return (type(wanted) is type(actual) and bool(wanted == actual)) or _same_number(wanted, actual)
 
 
 def _same_number(wanted: Any, actual: Any) -> bool:

@@ -13,12 +13,13 @@ from typing import Any
 import marshmallow as ma
 
 from rules_service.problems import Place, Problem, describe, hint, shaped
-from rules_service.ruleset import Files, Ruleset, is_test, read_yaml
+from rules_service.ruleset import Files, Ruleset
+from rules_service.ruleset.load import is_test
+from rules_service.ruleset.reading import read_yaml
 from rules_service.simulate.expecting import Expectation, parse_expectation
 from rules_service.simulate.judging import TRIGGER_OF, Judge
 from rules_service.simulate.steps import Given, parse_given, parse_instant, parse_step
 from rules_service.simulate.stories import Happens, Played, Step, Story, play
-from rules_service.tickets import Reason
 
 #: When a test begins that does not say so: a Monday morning.
 DEFAULT_AT = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
@@ -121,7 +122,7 @@ def _run_one(ruleset: Ruleset, data: object, place: Place, shared: Given) -> Tes
     place = Place(place.file, place.marks, [], place.path)
     name = data.get("name") if isinstance(data, dict) else None
     line = place.position()[0]
-    found = shaped(TestSchema(), data, place)
+    found = shaped(TestSchema, data, place)
     if found is not None:
         test = _parse(ruleset, found, place, shared)
         if test is not None and not place.problems:
@@ -170,7 +171,7 @@ def _parse(ruleset: Ruleset, found: dict[str, Any], place: Place, shared: Given)
         place.problem("missing", "a test without `expect:` cannot fail; say what has to be so")
     if at is None or place.problems:
         return None
-    story = Story(at=at, online=given.online, loads=given.loads, gathered=given.gathered, steps=tuple(steps))
+    story = Story(at=at, online=given.online, loads=given.loads, stated=given.stated, steps=tuple(steps))
     return _Test(story=story, expectations=tuple(one for one in expectations if one is not None), places=tuple(places))
 
 
@@ -193,10 +194,8 @@ def _report_refusals(test: _Test, played: Played) -> None:
         covering = [one for one in test.expectations if one.since <= chain.step < one.until]
         trigger = TRIGGER_OF[step.type]
         if not any(trigger in one.data.get("refused", ()) for one in covering):
-            why = "; ".join(_sentence(reason) for reason in chain.decisions[0].reasons)
-            text = f"it was refused: {why}; if the test is about that, write {{expect: {{refused: {{{trigger}: {chain.decisions[0].reasons[0].code}}}}}}}"
+            reasons = chain.decisions[0].reasons
+            why = "; ".join(f"{reason.text} ({reason.code})" for reason in reasons)
+            expected = f"{{expect: {{refused: {{{trigger}: {reasons[0].code}}}}}}}"
+            text = f"it was refused: {why}; if the test is about that, write {expected}"
             test.places[chain.step].problem("test", text)
-
-
-def _sentence(reason: Reason) -> str:
-    return f"{reason.text} ({reason.code})"

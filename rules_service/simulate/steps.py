@@ -56,14 +56,15 @@ class Given:
     loads: Mapping[str, int] = field(default_factory=dict)
     #: Fields of every ticket.created that does not say otherwise.
     ticket: Mapping[str, Any] = field(default_factory=dict)
-    gathered: Mapping[str, Any] = field(default_factory=dict)
+    #: As in Story.
+    stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class UsersSchema(ma.Schema):
     """given.users."""
 
     online = ma.fields.Raw(load_default=[])
-    load = ma.fields.Raw(load_default={})
+    held = ma.fields.Raw(load_default={}, data_key="load")
 
 
 class GivenSchema(ma.Schema):
@@ -71,28 +72,31 @@ class GivenSchema(ma.Schema):
 
     users = ma.fields.Nested(UsersSchema, load_default=None)
     ticket = ma.fields.Raw(load_default={})
-    desk = ma.fields.Raw(load_default={})
+    desks = ma.fields.Raw(load_default={})
     customer = ma.fields.Raw(load_default={})
 
 
 def parse_given(data: object, place: Place, ruleset: Ruleset, before: Given) -> Given:
     """What is given, on top of `before`; every mistake becomes a problem at its place."""
-    found = shaped(GivenSchema(), data, place)
+    found = shaped(GivenSchema, data, place)
     if found is None:
         return before
-    users = found["users"] or {"online": [], "load": {}}
+    users = found["users"] or {"online": [], "held": {}}
     online = parse_users(users["online"], place.at("users", "online"), ruleset)
-    loads = parse_loads(users["load"], place.at("users", "load"), ruleset)
-    gathered = {
-        **parse_gathered("desk", found["desk"], place.at("desk")),
-        **parse_gathered("customer", found["customer"], place.at("customer")),
-    }
+    loads = parse_loads(users["held"], place.at("users", "load"), ruleset)
+    stated = {"": parse_stated("customer", found["customer"], place.at("customer"))}
+    if isinstance(found["desks"], dict):
+        for name, figures in found["desks"].items():
+            if check_name(name, ruleset.roster.desks, "desk", place.at("desks", name)):
+                stated[name] = parse_stated("desk", figures, place.at("desks", name))
+    else:
+        place.at("desks").problem("type", f"expected a mapping of desks; not {describe(found['desks'])}")
     ticket = found["ticket"]
     return Given(
         online=tuple(dict.fromkeys((*before.online, *online))),
         loads={**before.loads, **loads},
         ticket=merged(before.ticket, ticket if check_data(ticket, place.at("ticket"), ruleset) else {}),
-        gathered={**before.gathered, **gathered},
+        stated={**before.stated, **{name: figures for name, figures in stated.items() if figures}},
     )
 
 
@@ -127,7 +131,7 @@ def parse_loads(data: object, place: Place, ruleset: Ruleset) -> dict[str, int]:
     return found
 
 
-def parse_gathered(prefix: str, data: object, place: Place) -> dict[str, Any]:
+def parse_stated(prefix: str, data: object, place: Place) -> dict[str, Any]:
     """Values of attributes that the service counts over all tickets, as durations in seconds."""
     if not isinstance(data, dict):
         place.problem("type", f"expected a mapping; not {describe(data)}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from rules_service.decide import described, due_event, next_due_at, run
 from rules_service.ruleset import Ruleset
+from rules_service.simulate.desk_rules import DeskRules
 from rules_service.simulate.world import MemoryWorld
 from rules_service.tickets import SYSTEM, Actor, Decision, Event, Snapshot
 
@@ -73,8 +74,9 @@ class Story:
     online: tuple[str, ...] = ()
     #: Tickets that users hold beside those of the story.
     loads: Mapping[str, int] = field(default_factory=dict)
-    #: Values that stand in for what the service would count over all tickets, such as `desk.queue_length`.
-    gathered: Mapping[str, Any] = field(default_factory=dict)
+    #: Desk ("": every customer) -> values that stand in for what the service would count over all tickets, such as
+    #: `desk.queue_length`.
+    stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
 
 
@@ -103,6 +105,8 @@ class Moment:
     queues: Mapping[str, tuple[str, ...]]
     #: Chains so far.
     chains_count: int
+    #: Desk -> what rules for desks see of it; empty where there are none.
+    desks: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,7 @@ class _Player:
 
     def __init__(self, ruleset: Ruleset, story: Story) -> None:
         self.ruleset = ruleset
-        self.world = MemoryWorld(ruleset, story.at.astimezone(dt.UTC), gathered=story.gathered)
+        self.world = MemoryWorld(ruleset, story.at.astimezone(dt.UTC), stated=story.stated)
         self.chains: list[Chained] = []
         self.faults: list[str] = []
         self.step = 0
@@ -141,10 +145,12 @@ class _Player:
         self._versions: dict[str, int] = {}
         #: Desks whose queue may move.
         self._draining: set[str] = set()
+        self._desks = DeskRules(ruleset)
         for user_id in story.online:
             self.world.set_online(user_id, online=True)
         for user_id, count in story.loads.items():
             self.world.set_load(user_id, count)
+        self._drain()
         self.moments: list[Moment] = [self._moment()]
 
     def take(self, step: Step) -> None:
@@ -215,14 +221,15 @@ class _Player:
             due = [(at, ticket_id) for ticket_id, at in self._due.items() if at is not None]
             at, ticket_id = min(due, key=lambda found: found[0], default=(None, ""))
             opens_at, desk = min(self._openings(), default=(None, ""))
-            if opens_at is not None and opens_at <= until and (at is None or opens_at < at):
-                self.world.now = max(self.world.now, opens_at)
-                self._draining.add(desk)
-            elif at is not None and at <= until:
-                self.world.now = max(self.world.now, at)
-                self._deadline(ticket_id)
-            else:
+            judged_at = self._desks.next_at(self.world)
+            first = min((instant for instant in (at, opens_at, judged_at) if instant is not None), default=None)
+            if first is None or first > until:
                 break
+            self.world.now = max(self.world.now, first)
+            if first == at:
+                self._deadline(ticket_id)
+            elif first == opens_at:
+                self._draining.add(desk)
             self._drain()
         self.world.now = until
 
@@ -261,7 +268,7 @@ class _Player:
         self._draining |= person.desks if person is not None else frozenset()
 
     def _drain(self) -> None:
-        """Hands out the queues of desks that have a slot again, in their order, until no slot is free."""
+        """Hands out the queues of desks that have a slot again, in their order, until no slot is free; judges desks."""
         while self._draining:
             desk = min(self._draining)
             self._draining.discard(desk)
@@ -269,6 +276,8 @@ class _Player:
                 continue
             while (queue := self.world.queue(desk)) and self._distribute(queue[0]):
                 pass
+        for decision in self._desks.judge(self.world):
+            self._note(decision.event, [decision])
 
     def _distribute(self, ticket_id: str) -> bool:
         ticket = self.world.tickets[ticket_id].ticket
@@ -295,4 +304,7 @@ class _Player:
             loads=self.world.loads(),
             queues={desk: tuple(self.world.queue(desk)) for desk in sorted(desks)},
             chains_count=len(self.chains),
+            desks={desk: self.world.figures(desk) for desk in self.ruleset.roster.desks}
+            if self.ruleset.rules.desk_rules
+            else {},
         )

@@ -28,7 +28,7 @@ def why_not(ruleset: Ruleset, rule: Rule, chains: Sequence[Chained], moment: Mom
     decisions = [
         decision
         for chain in chains
-        if chain.event.ticket_id == ticket_id and not chain.refused
+        if (chain.event.ticket_id == ticket_id or rule.subject == "desk") and not chain.refused
         for decision in chain.decisions
     ]
     for decision in reversed(decisions):
@@ -37,6 +37,8 @@ def why_not(ruleset: Ruleset, rule: Rule, chains: Sequence[Chained], moment: Mom
                 return f"it was held back: {firing.reason}"
             if firing.rule_id == rule.id and firing.outcome == "shadow":
                 return "it is in mode shadow, which records and does nothing"
+    if rule.subject == "desk":
+        return _of_desk(ruleset, rule, moment, ticket_id)
     snapshot = moment.tickets.get(ticket_id)
     if snapshot is None:
         return f"there is no ticket {ticket_id}"
@@ -83,6 +85,19 @@ def spoken(value: Any, unit: str | None = None) -> str:
         case int() | float() if unit == "pct":
             return f"{value}%"
     return str(value)
+
+
+def _of_desk(ruleset: Ruleset, rule: Rule, moment: Moment, ticket_id: str) -> str:
+    snapshot = moment.tickets.get(ticket_id)
+    desk = snapshot.ticket.desk if snapshot is not None and snapshot.ticket else ruleset.roster.default_desk
+    row = {
+        "desk.name": desk,
+        "desk.group": ruleset.roster.desks[desk].group,
+        "desk.open": ruleset.calendar_of_desk(desk).is_open(moment.now),
+        **moment.desks.get(desk, {}),
+    }
+    found = explain(rule.when, row, ruleset.rules.vocabulary)
+    return f"of {desk}, {first_false(found, ruleset.rules.vocabulary)}"
 
 
 def _edge(ruleset: Ruleset, rule: Rule, snapshot: Snapshot, moment: Moment) -> str:

@@ -34,8 +34,8 @@ class MemoryWorld:
     ruleset: Ruleset
     now: dt.datetime
     tickets: dict[str, Snapshot] = field(default_factory=dict)
-    #: Values that stand in for what the world would count, such as `desk.queue_length`.
-    gathered: Mapping[str, Any] = field(default_factory=dict)
+    #: Desk ("": every customer) -> values that stand in for what the world would count, such as `desk.queue_length`.
+    stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Users whose slots were claimed since `settle`, in order.
     claimed: list[str] = field(default_factory=list)
     _seats: dict[str, _Seat] = field(init=False)
@@ -96,11 +96,7 @@ class MemoryWorld:
     def queue(self, desk_name: str) -> list[str]:
         """The tickets that wait at a desk, in its order."""
         desk = self.ruleset.roster.desks[desk_name]
-        waiting = [
-            ticket
-            for snapshot in self.tickets.values()
-            if (ticket := snapshot.ticket) is not None and ticket.desk == desk_name and ticket.queued_at is not None
-        ]
+        waiting = self._waiting(desk_name)
         waiting.sort(key=lambda ticket: (ticket.queued_at, ticket.id))
         for key, ascending in reversed(desk.queue):
             waiting.sort(key=lambda ticket, key=key: self._queue_key(ticket, key), reverse=not ascending)  # type: ignore[misc]
@@ -126,28 +122,43 @@ class MemoryWorld:
         needs = self.ruleset.gathered_needs
         return replace(snapshot, people=people, gathered=self._counted(snapshot, event) if needs else {})
 
+    def figures(self, desk: str) -> dict[str, Any]:
+        """What the service would count about a desk over all tickets and people, by attribute."""
+        oldest = self.oldest_waiting(desk)
+        online = [seat.person for seat in self._seats.values() if seat.person.online and desk in seat.person.desks]
+        found: dict[str, Any] = {
+            "desk.queue_length": len(self._waiting(desk)),
+            "desk.online": len(online),
+            "desk.free_slots": sum(max(0, (one.slot_limit or 0) - one.open_count) for one in online),
+        }
+        if oldest is not None:
+            found["desk.oldest_waiting"] = max(0, (self.now - oldest) // dt.timedelta(seconds=1))
+        return {**found, **self.stated.get(desk, {})}
+
+    def oldest_waiting(self, desk: str) -> dt.datetime | None:
+        """When the ticket that waits longest at a desk entered its queue; None while nobody waits."""
+        return min((ticket.queued_at for ticket in self._waiting(desk) if ticket.queued_at), default=None)
+
+    def _waiting(self, desk: str) -> list[Ticket]:
+        return [
+            ticket
+            for snapshot in self.tickets.values()
+            if (ticket := snapshot.ticket) is not None and ticket.desk == desk and ticket.queued_at is not None
+        ]
+
     def _counted(self, snapshot: Snapshot, event: Event) -> dict[str, Any]:
         ticket = snapshot.ticket
         desk = ticket.desk if ticket else self.ruleset.roster.desk_for(
             desk=event.data.get("desk"), group=event.data.get("group"), channel=event.data.get("channel")
         )  # fmt: skip
         customer = ticket.customer_id if ticket else (event.data.get("customer") or {}).get("id")
-        needs = self.ruleset.gathered_needs
-        found: dict[str, Any] = {}
-        tickets = [known.ticket for known in self.tickets.values() if known.ticket is not None]
-        if needs & {"desk.queue_length", "desk.oldest_waiting"}:
-            waits = [known.queued_at for known in tickets if known.desk == desk and known.queued_at is not None]
-            found["desk.queue_length"] = len(waits)
-            if waits:
-                found["desk.oldest_waiting"] = max(0, (self.now - min(waits)) // dt.timedelta(seconds=1))
-        if needs & {"desk.online", "desk.free_slots"}:
-            online = [seat.person for seat in self._seats.values() if seat.person.online and desk in seat.person.desks]
-            found["desk.online"] = len(online)
-            found["desk.free_slots"] = sum(max(0, (one.slot_limit or 0) - one.open_count) for one in online)
-        if "customer.open_tickets" in needs and customer is not None:
+        found = self.figures(desk)
+        if customer is not None:
+            tickets = [known.ticket for known in self.tickets.values() if known.ticket is not None]
             open_ones = [known for known in tickets if known.customer_id == customer and known.closed_at is None]
             found["customer.open_tickets"] = len(open_ones)
-        return {**found, **{name: value for name, value in self.gathered.items() if name in needs}}
+        found |= self.stated.get("", {})
+        return {name: value for name, value in found.items() if name in self.ruleset.gathered_needs}
 
 
 def _fits(person: Person, wanted: Wanted) -> bool:

@@ -74,7 +74,7 @@ def parse_escalation_policy(
 ) -> EscalationPolicy | None:
     """The policy, or None after reporting every problem."""
     before = len(place.problems)
-    found = shaped(EscalationPolicySchema(), data, place)
+    found = shaped(EscalationPolicySchema, data, place)
     if found is None:
         return None
     steps = [
@@ -89,7 +89,7 @@ def parse_escalation_policy(
 
 
 def _parse_step(data: object, place: Place, groups: Container[str], users: Container[str]) -> Step | None:
-    found = shaped(StepSchema(), data, place)
+    found = shaped(StepSchema, data, place)
     if found is None:
         return None
     target = _parse_target(found["to"], place.at("to"), groups, users)

@@ -100,7 +100,7 @@ def parse_teams(
 
 
 def _user(name: str, data: object, place: Place, groups: Entries) -> User | None:
-    found = shaped(UserSchema(), data, place)
+    found = shaped(UserSchema, data, place)
     if found is None:
         return None
     if found["group"] is not None:
@@ -117,7 +117,7 @@ def _user(name: str, data: object, place: Place, groups: Entries) -> User | None
 
 
 def _group(name: str, data: object, place: Place, users: Entries, policies: Iterable[str]) -> Group | None:
-    found = shaped(GroupSchema(), {} if data is None else data, place)
+    found = shaped(GroupSchema, {} if data is None else data, place)
     if found is None:
         return None
     check_names(found["supervisors"], users, "user", place.at("supervisors"))
@@ -141,7 +141,7 @@ def _desk(
     calendars: Collection[str],
     clocks: Iterable[str],
 ) -> Desk | None:
-    found = shaped(DeskSchema(), data, place)
+    found = shaped(DeskSchema, data, place)
     if found is None:
         return None
     check_names([found["group"]], groups, "group", place.at("group"))

@@ -16,6 +16,7 @@ TRAVEL = str(ROOT / "rulesets/travel")
 def invoke(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RULES_SERVICE_DATABASE", "sqlite:///rules.db")
+    monkeypatch.delenv("HELPDESK_WEBHOOK_URL", raising=False)
 
     def run(*arguments, status=0):
         done = CliRunner().invoke(main, arguments, catch_exceptions=False)
@@ -43,13 +44,21 @@ PROBLEM = 'zzz.yaml:2:21: unknown event type "ticket.close"; did you mean "ticke
 def test_check_prints_the_hash_of_a_good_ruleset(invoke):
     found = invoke("check", TRAVEL, "--json")
     assert found["ok"] is True
-    assert f"{TRAVEL}: {found['rules']} rules, no problem\n{found['hash']}\n" == invoke("check", TRAVEL)
+    *_, summary, ruleset_hash = invoke("check", TRAVEL).splitlines()
+    assert summary.startswith(f"{TRAVEL}: {found['rules']} rules, no problem")
+    assert ruleset_hash == found["hash"]
 
 
 def test_check_lists_every_problem(invoke, tmp_path):
     folder = broken(tmp_path)
     assert PROBLEM in invoke("check", folder, status=1)
     assert invoke("check", folder, "--json", status=1)["problems"] == [PROBLEM]
+
+
+def test_a_warning_fails_only_where_it_is_asked_for(invoke):
+    warning = "warning: the variable HELPDESK_WEBHOOK_URL is not set"
+    assert warning in invoke("check", TRAVEL)
+    assert warning in invoke("check", "--strict", TRAVEL, status=1)
 
 
 def test_a_folder_that_does_not_exist_is_wrong_usage(invoke):

@@ -14,11 +14,12 @@ import pytest
 import yaml
 from standardwebhooks import Webhook
 
+from rules_service.api.app import create_app
 from rules_service.api.problems import _FRAMEWORK, STATUS
 from rules_service.cli import main
 from rules_service.decide import check_ruleset
 from rules_service.ruleset import read_folder
-from rules_service.settings import PREFIX, SETTINGS
+from rules_service.settings import PREFIX, SETTINGS, read_settings
 from tests.cli.terminal import ROOT, Terminal, environment, free_port
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -30,8 +31,8 @@ TRAVEL = ROOT / "rulesets/travel"
 
 def blocks(name, language):
     """The code blocks of one language, unindented, in order."""
-    found = re.finditer(rf"^( *)```{language}\n(.*?)^\1```$", TEXTS[name], re.M | re.S)
-    return [re.sub(rf"^{match[1]}", "", match[2], flags=re.M) for match in found]
+    found = re.finditer(rf"^( *)```{language}\n(.*?)^\1```$", TEXTS[name], re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{match[1]}", "", match[2], flags=re.MULTILINE) for match in found]
 
 
 def every(language):
@@ -40,13 +41,13 @@ def every(language):
 
 def anchors(text):
     """The anchors of headings, as a viewer of Markdown makes them."""
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_relative_link_leads_somewhere(name):
-    text = re.sub(r"`[^`\n]*`", "", re.sub(r"^ *```.*?^ *```$", "", TEXTS[name], flags=re.M | re.S))
+    text = re.sub(r"`[^`\n]*`", "", re.sub(r"^ *```.*?^ *```$", "", TEXTS[name], flags=re.MULTILINE | re.DOTALL))
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith(("http://", "https://")):
             continue
@@ -99,7 +100,9 @@ def test_the_files_of_the_administrators_guide_are_a_ruleset_without_a_problem_o
         if match
     }
     assert len(files) == len(named)
-    variables = {name: "https://example.com" for content in files.values() for name in re.findall(r"\$\{(\w+)", content.decode())}
+    variables = {
+        name: "https://example.com" for content in files.values() for name in re.findall(r"\$\{(\w+)", content.decode())
+    }
     ruleset, problems, warnings = check_ruleset(files, variables)
     assert [*map(str, problems), *map(str, warnings)] == []
     assert ruleset is not None
@@ -120,7 +123,7 @@ def test_every_command_that_is_shown_exists(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_make_target_that_is_shown_exists(name):
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for line in re.findall(r"(?:\$ |`)make ([a-z][^`\n]*)", TEXTS[name]):
         assert {word for word in line.split() if "=" not in word} <= targets, f"{name}: make {line}"
 
@@ -133,13 +136,43 @@ def test_every_setting_and_path_that_is_named_exists(name):
         assert (ROOT / path).exists() or path == "rulesets/travel/refunds.yaml", f"{name} names {path}"
 
 
+def requests_in(text):
+    """(method, path) of every request that a document shows, by curl or by name."""
+    for block in re.findall(r"^ *```console\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+        for line in re.sub(r"\\\n *", " ", block.replace("'\n", "'")).replace("$ curl", "\ncurl").splitlines():
+            if found := re.match(r"curl .*?(?:\$URL|http://127\.0\.0\.1:8080)(/[^\s\"'?]*)", line):
+                method = re.search(r" -X ([A-Z]+)", line)
+                yield method[1] if method else "POST" if " -d" in line else "GET", found[1]
+    yield from re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)[^`]*`", text)
+
+
+def addresses():
+    settings = read_settings({"RULES_SERVICE_DATABASE": "sqlite:///:memory:"})
+    return create_app(settings).url_map.bind("")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("docs/reference/")])
+def test_every_request_that_is_shown_meets_an_address(name):
+    known = addresses()
+    for method, path in requests_in(TEXTS[name]):
+        known.match(re.sub(r"\{\w+\}|\bID\b", "1", path), method=method)
+
+
+def test_the_requests_of_the_readme_are_seen():
+    assert list(requests_in(TEXTS["README.md"])) == [
+        ("POST", "/v1/users/ha2/presence"),
+        ("POST", "/v1/events"),
+        ("GET", "/v1/tickets/T-1/transitions"),
+    ]
+
+
 def test_every_error_code_that_a_guide_names_exists():
     codes = {kind.code for kind in STATUS} | {code for code, _ in _FRAMEWORK.values()} | {"invalid_json"}
     named = {
         code
         for name, text in TEXTS.items()
         if name.startswith("docs/guides/")
-        for code in re.findall(r"(?:the error|with|on|409) `([a-z_]+)`", text)
+        for code in re.findall(r"(?:the error|409|refused with|Retry|5xx and on) `([a-z_]+)`", text)
     }
     assert named
     assert named <= codes
@@ -167,6 +200,16 @@ def test_the_verification_that_is_shown_accepts_what_is_signed_and_nothing_else(
     assert not verified(secret, stale, body)
 
 
+def json_values(text):
+    """The JSON values that stand one after the other in a text."""
+    found = []
+    while text := text.strip():
+        value, end = json.JSONDecoder().raw_decode(text)
+        found.append(value)
+        text = text[end:]
+    return found
+
+
 @pytest.mark.slow
 def test_the_first_rule_of_the_readme_does_what_is_said(tmp_path):
     port = free_port()
@@ -183,7 +226,13 @@ def test_the_first_rule_of_the_readme_does_what_is_said(tmp_path):
         lines = "".join(line.removeprefix("$ ") for line in block.splitlines(keepends=True))
         script = f"set -e\nKEY=$(cat var/admin.key)\n{lines.replace(':8080', f':{port}')}"
         done = subprocess.run(
-            ["bash", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=True
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         )
         return done.stdout
 
@@ -194,11 +243,13 @@ def test_the_first_rule_of_the_readme_does_what_is_said(tmp_path):
         assert "no problem" in typed(check)
         live = typed(publish).split()[0]
         terminal.read_until(rf"(?s)(ruleset_in_force.*{live}.*){{2}}")
-        answer = json.loads(typed(send).splitlines()[-1].split("}{")[-1].join(["", ""]) or "{}")
+        *_, answer = json_values(typed(send))
         said = json.loads(expected)
         assert {key: answer["ticket"][key] for key in said["ticket"]} == said["ticket"]
         assert answer["fired"] == said["fired"]
-        assert [(a["type"], a["cause"]) for a in answer["actions"]] == [(a["type"], a["cause"]) for a in said["actions"]]
+        assert [(a["type"], a["cause"]) for a in answer["actions"]] == [
+            (a["type"], a["cause"]) for a in said["actions"]
+        ]
         assert "close" in [row["trigger"] for row in json.loads(typed(ask))["allowed"]]
         terminal.press_ctrl_c()
         assert terminal.ends() == 0

@@ -21,7 +21,7 @@ def test_the_numbers_run_without_a_gap():
 
 
 def test_the_page_lists_every_requirement_and_was_made_of_the_marks():
-    assert re.findall(r"^\| (R\d+\.\d+) \|", page(), re.M) == [
+    assert re.findall(r"^\| (R\d+\.\d+) \|", page(), re.MULTILINE) == [
         one.number for _, listed in requirements().values() for one in listed
     ]
     assert PAGE.read_text() == page(), "run `make docs`"
