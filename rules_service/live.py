@@ -14,6 +14,7 @@ from rules_service.clock import utc_now
 from rules_service.decide import load_ruleset
 from rules_service.errors import NoRuleset
 from rules_service.problems import Problem
+from rules_service.rules import MatcherEvent
 from rules_service.ruleset import Ruleset
 from rules_service.store import Store, desks, figures, rulesets
 
@@ -24,6 +25,17 @@ FOLLOW_EVERY_S = 0.5
 
 #: Seconds between two signs of life of a process.
 BEAT_EVERY_S = 5.0
+
+
+#: Attributes that may hold what people wrote or who they are; they stay out of the log.
+_PERSONAL = ("message.", "customer.", "ticket.subject", "ticket.custom.")
+
+
+def log_matcher_event(event: MatcherEvent) -> None:
+    """Logs what the engine did that an operator should know of, with the row but for personal data."""
+    row = {name: repr(value) for name, value in (event.row or {}).items() if not name.startswith(_PERSONAL)}
+    level = log.info if event.kind == "rebuilt" else log.error
+    level(f"rules_{event.kind}", reason=event.reason, rules=list(map(str, event.keys)), row=row)
 
 
 class Live:
@@ -77,6 +89,7 @@ class Live:
                 self.problem = f"ruleset {active[:12]} cannot be loaded: {problems[0] if problems else 'not stored'}"
                 log.error("ruleset_not_loaded", ruleset=active, problem=self.problem)
                 return False
+            ruleset.rules.report = log_matcher_event
             ruleset.rules.prepare()
             previous, self._ruleset = self._ruleset, replace(ruleset, predecessors=predecessors, braked=braked)
             self.problem = None

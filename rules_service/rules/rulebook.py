@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rules_service.rules.conditions import attributes_of
 from rules_service.rules.match import compile_match
-from rules_service.rules.matcher import Matcher, MatcherState
+from rules_service.rules.matcher import Matcher, MatcherEvent, MatcherState
 from rules_service.rules.rule import IRREGULAR, Rule
 from rules_service.rules.vocabulary import Row, Vocabulary
 
@@ -34,6 +34,8 @@ class Rulebook:
     def __init__(self, rules: Sequence[Rule], vocabulary: Vocabulary) -> None:
         """`rules` come in file order; a stable sort by `order` keeps it."""
         self.rules: tuple[Rule, ...] = tuple(sorted(rules, key=lambda rule: rule.order))
+        #: Told of what an operator should know: disagreements, failures of the engine. Set it before the first match.
+        self.report: Callable[[MatcherEvent], None] = _nobody
         self.vocabulary = vocabulary
         self.by_id: Mapping[str, Rule] = {rule.id: rule for rule in self.rules}
         self.ticket_rules: tuple[Rule, ...] = tuple(rule for rule in self.rules if rule.subject == "ticket")
@@ -106,6 +108,9 @@ class Rulebook:
         for part in list(self._parts.values()):
             part.matcher.close()
 
+    def _tell(self, event: MatcherEvent) -> None:
+        self.report(event)
+
     def _build(self, name: str) -> _Part:
         rules = tuple(rule for rule in self.ticket_rules if name in rule.on) if name else self.edge_rules
         return _Part(
@@ -114,6 +119,11 @@ class Rulebook:
                 [(rule.id, rule.when) for rule in rules],
                 self.vocabulary,
                 matches=[self.holds[rule.id] for rule in rules],
+                on_event=self._tell,
             ),
             needs=frozenset[str]().union(*(self.reads[rule.id] for rule in rules)),
         )
+
+
+def _nobody(_event: MatcherEvent) -> None:
+    """Nobody is told."""

@@ -82,6 +82,8 @@ def parse_teams(
         whole.problem("missing", "a ruleset needs at least one desk under `desks:`")
     elif default_desk is None:
         whole.problem("missing", "`default_desk:` is required: the desk of a ticket that names neither desk nor group")
+    elif not isinstance(default_desk[0], str):
+        default_desk[1].problem("type", f"`default_desk:` is the name of a desk; not {describe(default_desk[0])}")
     elif default_desk[0] not in desks:
         default_desk[1].problem("unknown-name", f'unknown desk "{default_desk[0]}"{hint(default_desk[0], desks)}')
     if len(whole.problems) > before or default_desk is None:
