@@ -155,8 +155,11 @@ def schema(as_json: bool) -> None:  # noqa: ARG001  it is JSON in any case
     """Prints the JSON Schema of rule files, for editors."""
     from rules_service.decide import DECLARED  # noqa: PLC0415
     from rules_service.ruleset.schema import rule_file_schema  # noqa: PLC0415
+    from rules_service.simulate.rule_tests import TestSchema  # noqa: PLC0415
+    from rules_service.simulate.steps import GivenSchema  # noqa: PLC0415
 
-    click.echo(json.dumps(rule_file_schema(DECLARED), indent=2, ensure_ascii=False))
+    beside = {"given": GivenSchema, "tests": TestSchema}
+    click.echo(json.dumps(rule_file_schema(DECLARED, beside), indent=2, ensure_ascii=False))
 
 
 @main.command("test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 
 from rules_service.api.app import create_app
 from rules_service.service.keys import SCOPES, create_key
@@ -12,6 +13,19 @@ from tests.databases import Postgres, Sqlite
 from tests.scene import VARIABLES, FakeClock, Scene, ruleset_of, travel_files
 
 DATABASES = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs():
+    """Logs go to the standard library's logging, as they do in the service, where tests can read them."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -159,7 +159,9 @@ class Scene:
 
     def create(self, ticket: str = "t1", **data: Any) -> dict[str, Any]:
         """A customer's first contact, by WhatsApp with the hotel team."""
-        return self.send("ticket.created", ticket, **{"subject": "Room", "channel": "whatsapp", "group": "hotel"} | data)
+        return self.send(
+            "ticket.created", ticket, **{"subject": "Room", "channel": "whatsapp", "group": "hotel"} | data
+        )
 
     def given(self, status: str, ticket: str = "t1") -> None:
         """The ticket in this status: queued, or held by ha1, who alone is online; a minute passes with each step."""

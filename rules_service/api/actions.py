@@ -71,9 +71,9 @@ class DeliveriesSchema(ma.Schema):
 
 
 @blueprint.route("/v1/actions", methods=["GET"])
+@needs("actions:read")
 @blueprint.arguments(FeedQuerySchema, location="query")
 @blueprint.response(200, FeedSchema)
-@needs("actions:read")
 def get_actions(query: dict[str, Any]) -> Any:
     """Actions in order, from the one after `after` on; keep asking with `next_after`."""
     items = outbox.feed(current_app.extensions["rules_service"].store, **query)
@@ -81,9 +81,9 @@ def get_actions(query: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/v1/deliveries", methods=["GET"])
+@needs("actions:read")
 @blueprint.arguments(DeliveriesQuerySchema, location="query")
 @blueprint.response(200, DeliveriesSchema)
-@needs("actions:read")
 def get_deliveries(query: dict[str, Any]) -> Any:
     """Deliveries in order, those given up included; with `state` only those."""
     items = outbox.deliveries(current_app.extensions["rules_service"].store, **query)
@@ -91,8 +91,8 @@ def get_deliveries(query: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/v1/deliveries/<int:delivery_id>/retry", methods=["POST"])
-@blueprint.response(200)
 @needs("actions:write")
+@blueprint.response(200)
 def retry_delivery(delivery_id: int) -> Any:
     """Sends a delivery that was given up again."""
     services = current_app.extensions["rules_service"]

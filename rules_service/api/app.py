@@ -7,10 +7,11 @@ from typing import Any
 
 from flask import Flask, Response, request
 from flask_smorest import Api
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from rules_service import __version__
 from rules_service.api import actions, events, inbound, lifecycle, problems, rulesets, system, tickets, users
+from rules_service.api.schemas import EventSchema
 from rules_service.clock import Clock, utc_now
 from rules_service.decide import Brakes
 from rules_service.live import Live
@@ -66,6 +67,8 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
     )
     _connect_around_requests(app, store)
     api = _ProblemApi(app)
+    # The body of an event is one or many, which only a reference can say.
+    api.spec.components.schema("Event", schema=EventSchema)
     for blueprint in (
         actions.blueprint, events.blueprint, inbound.blueprint, lifecycle.blueprint, rulesets.blueprint,
         system.blueprint, tickets.blueprint, users.blueprint,
@@ -94,6 +97,9 @@ def _connect_around_requests(app: Flask, store: Store) -> None:
     def connect() -> None:
         if request.method in ("POST", "PUT", "PATCH") and request.content_length and not request.is_json:
             raise UnsupportedMediaType
+        if "\x00" in request.path:
+            # PostgreSQL keeps no such text, so nothing can have this name.
+            raise NotFound
         if request.endpoint not in ("system.livez", None):
             store.database.connect(reuse_if_open=True)
 

@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import marshmallow as ma
-from flask import current_app, request
+from flask import current_app, g, request
 from werkzeug.exceptions import BadRequest
 
 from rules_service.api.auth import acting_as, needs
 from rules_service.api.blueprint import Blueprint
 from rules_service.api.problems import flattened, service_problem
 from rules_service.api.schemas import MAX_BATCH, PUBLIC_EVENT_TYPES, REQUIRED, AnswerSchema, EventSchema
-from rules_service.errors import InvalidEvent, ServiceError, UnknownEventType
+from rules_service.errors import InvalidEvent, NotAllowed, ServiceError, UnknownEventType
 from rules_service.problems import hint
 from rules_service.service.events import Incoming
 from rules_service.service.roster import set_presence
@@ -25,6 +25,7 @@ _EVENT = EventSchema()
 
 
 @blueprint.route("/v1/events", methods=["POST"])
+@needs("events:write")
 @blueprint.doc(
     requestBody={
         "required": True,
@@ -52,7 +53,6 @@ _EVENT = EventSchema()
     }
 )
 @blueprint.response(200, AnswerSchema)
-@needs("events:write")
 def post_events() -> Any:
     """Takes one event, or `{"events": [...]}`; a batch is answered one by one, each with its answer or its `error`."""
     services = current_app.extensions["rules_service"]
@@ -104,6 +104,8 @@ def parse_event(body: object) -> Incoming | UserEvent:
     if kind in USER_EVENT_TYPES:
         if found["user_id"] is None:
             raise _invalid({"user_id": ["is required for this type of event"]})
+        if g.key.user_id not in (None, found["user_id"]):
+            raise NotAllowed(f"this key sets the presence of {g.key.user_id} only")
         return UserEvent(found["user_id"], str(kind).removeprefix("user."), found["id"])
     messages = {
         name: ["is required for this type of event"]
@@ -157,7 +159,7 @@ def _presence(services: Any, event: UserEvent) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "ticket": None, "outcome": "done", "irregular": False, "reasons": [], "marks": [user["presence"]], "fired": [],
-        "actions": [], "decision_id": event.event_id, "duplicate": False,
+        "actions": [], "decision_id": event.event_id, "duplicate": user["duplicate"],
     }  # fmt: skip
 
 

@@ -16,9 +16,9 @@ blueprint = Blueprint("lifecycle", __name__, description="The lifecycle in force
 
 
 @blueprint.route("/v1/lifecycle/transitions", methods=["GET"])
+@needs("rules:read")
 @blueprint.arguments(LifecycleQuerySchema, location="query")
 @blueprint.response(200, LifecycleOptionsSchema)
-@needs("rules:read")
 def get_transitions(query: dict[str, Any]) -> Any:
     """What a role may try in a status; the guards named are judged when a ticket is at hand."""
     lifecycle = current_app.extensions["rules_service"].live.ruleset().lifecycle

@@ -37,8 +37,8 @@ class RulesetsQuerySchema(StrictSchema):
 
 
 @blueprint.route("/v1/ruleset", methods=["GET"])
-@blueprint.response(200)
 @needs("rules:read")
+@blueprint.response(200)
 def get_ruleset() -> Any:
     """The ruleset in force in this process, the one in force in each process, and what the watched folder holds."""
     services = current_app.extensions["rules_service"]
@@ -46,18 +46,18 @@ def get_ruleset() -> Any:
 
 
 @blueprint.route("/v1/rulesets", methods=["GET"])
+@needs("rules:read")
 @blueprint.arguments(RulesetsQuerySchema, location="query")
 @blueprint.response(200)
-@needs("rules:read")
 def get_rulesets(query: dict[str, Any]) -> Any:
     """What was put live when and by whom, newest first."""
     return reading.activations(current_app.extensions["rules_service"].store, **query)
 
 
 @blueprint.route("/v1/rulesets/check", methods=["POST"])
+@needs("rules:read")
 @blueprint.arguments(FilesSchema, location="json")
 @blueprint.response(200)
-@needs("rules:read")
 def check_ruleset(body: dict[str, Any]) -> Any:
     """Every problem of a ruleset, as file:line:col: message (kind); nothing is stored."""
     services = current_app.extensions["rules_service"]
@@ -73,9 +73,9 @@ def check_ruleset(body: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/v1/rulesets", methods=["POST"])
+@needs("rules:write")
 @blueprint.arguments(FilesSchema, location="json")
 @blueprint.response(200)
-@needs("rules:write")
 def post_ruleset(body: dict[str, Any]) -> Any:
     """Puts a ruleset live in every process; with `group`, that group's folder alone. A broken one changes nothing."""
     services = current_app.extensions["rules_service"]
@@ -90,8 +90,8 @@ def post_ruleset(body: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/v1/rulesets/<ruleset_hash>/activate", methods=["POST"])
-@blueprint.response(200)
 @needs("rules:write")
+@blueprint.response(200)
 def activate(ruleset_hash: str) -> Any:
     """Puts a stored ruleset live again; the hash may be shortened."""
     services = current_app.extensions["rules_service"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Any
 
 import marshmallow as ma
@@ -16,6 +17,11 @@ MAX_TEXT = 100_000
 
 #: Most events in one batch.
 MAX_BATCH = 500
+
+#: How deep values of one's own (`custom`) may be nested.
+MAX_DEPTH = 8
+
+_OUT_OF_RANGE = "is out of range; accepted: the years 1990 to 2190"
 
 PUBLIC_EVENT_TYPES = tuple(name for name in EVENT_TYPES if name not in INTERNAL_EVENT_TYPES)
 
@@ -45,10 +51,39 @@ class UTCInstant(ma.fields.AwareDateTime):
         try:
             found: dt.datetime = super()._deserialize(value, attr, data, **kwargs).astimezone(dt.UTC)
         except OverflowError:
-            raise ma.ValidationError("is out of range") from None
+            raise ma.ValidationError(_OUT_OF_RANGE) from None
         if not 1990 <= found.year <= 2190:  # noqa: PLR2004  what calendars cover
-            raise ma.ValidationError("is out of range; accepted: the years 1990 to 2190")
+            raise ma.ValidationError(_OUT_OF_RANGE)
         return found
+
+
+class Flag(ma.fields.Boolean):
+    """true or false, and nothing that could pass for one of them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        del attr, data, kwargs
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+def _storable(value: Any, depth: int = 0) -> None:
+    """Values of one's own: JSON that every database can keep, and that can be written again as it was read."""
+    if depth > MAX_DEPTH:
+        raise ma.ValidationError(f"is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, str):
+        _no_nul(value)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ma.ValidationError("holds a whole number of more than 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ma.ValidationError("holds a number that is not finite")
+    elif isinstance(value, list):
+        for item in value:
+            _storable(item, depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _no_nul(key)
+            _storable(item, depth + 1)
 
 
 class StrictSchema(ma.Schema):
@@ -100,9 +135,9 @@ DATA_FIELDS: dict[str, Any] = {
     "desk": lambda: Text(allow_none=True, validate=_limited(80)),
     "assignee": lambda: Text(allow_none=True, validate=_limited(200)),
     "customer": lambda: ma.fields.Nested(CustomerSchema, allow_none=True),
-    "custom": lambda: ma.fields.Dict(keys=Text(validate=_limited(80)), allow_none=True),
-    "automated": lambda: ma.fields.Boolean(truthy={True}, falsy={False}),
-    "override": lambda: ma.fields.Boolean(truthy={True}, falsy={False}),
+    "custom": lambda: ma.fields.Dict(keys=Text(validate=_limited(80)), allow_none=True, validate=_storable),
+    "automated": Flag,
+    "override": Flag,
     "summary": lambda: Text(allow_none=True, validate=_limited(MAX_TEXT)),
     "reason": lambda: Text(allow_none=True, validate=_limited(1_000)),
     "policy": lambda: Text(allow_none=True, validate=_limited(80)),

@@ -39,8 +39,8 @@ def readyz() -> Any:
 
 
 @blueprint.route("/metrics", methods=["GET"])
-@blueprint.response(200)
 @needs("metrics:read")
+@blueprint.response(200)
 def metrics() -> Any:
     """Prometheus metrics, read from the database at scrape time."""
     services = current_app.extensions["rules_service"]

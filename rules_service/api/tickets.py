@@ -22,9 +22,9 @@ blueprint = Blueprint("tickets", __name__, description="Tickets, and what may be
 
 
 @blueprint.route("/v1/tickets/<path:ticket_id>/transitions", methods=["GET"])
+@needs("tickets:read")
 @blueprint.arguments(OptionsQuerySchema, location="query")
 @blueprint.response(200, OptionsSchema)
-@needs("tickets:read")
 def get_options(query: dict[str, Any], ticket_id: str) -> Any:
     """What a role, or one user, may do with the ticket now; and why not the rest, every reason."""
     services = current_app.extensions["rules_service"]
@@ -33,9 +33,9 @@ def get_options(query: dict[str, Any], ticket_id: str) -> Any:
 
 
 @blueprint.route("/v1/tickets/<path:ticket_id>/transitions", methods=["POST"])
+@needs("tickets:write")
 @blueprint.arguments(TransitionSchema, location="json")
 @blueprint.response(200, AnswerSchema)
-@needs("tickets:write")
 def post_transition(body: dict[str, Any], ticket_id: str) -> Any:
     """Asks for a transition; one that the lifecycle refuses changes nothing and is answered 409 with every reason."""
     services = current_app.extensions["rules_service"]
@@ -55,8 +55,8 @@ def post_transition(body: dict[str, Any], ticket_id: str) -> Any:
 
 
 @blueprint.route("/v1/tickets/<path:ticket_id>", methods=["GET"])
-@blueprint.response(200)
 @needs("tickets:read")
+@blueprint.response(200)
 def get_ticket(ticket_id: str) -> Any:
     """The ticket as it stands: fields, stint, clocks, escalation, next deadline."""
     services = current_app.extensions["rules_service"]

@@ -17,9 +17,9 @@ blueprint = Blueprint("users", __name__, description="Users and their presence")
 
 
 @blueprint.route("/v1/users/<path:user_id>/presence", methods=["POST"])
+@needs("users:write")
 @blueprint.arguments(PresenceSchema, location="json")
 @blueprint.response(200, UserSchema)
-@needs("users:write")
 def post_presence(body: dict[str, Any], user_id: str) -> Any:
     """Says whether a user can receive tickets. Coming online hands them what waits in their desks' queues."""
     services = current_app.extensions["rules_service"]
@@ -31,8 +31,8 @@ def post_presence(body: dict[str, Any], user_id: str) -> Any:
 
 
 @blueprint.route("/v1/users/<path:user_id>", methods=["GET"])
-@blueprint.response(200, UserSchema)
 @needs("users:read")
+@blueprint.response(200, UserSchema)
 def get_user(user_id: str) -> Any:
     """One user with the present load."""
     found = reading.user(current_app.extensions["rules_service"].store, user_id)

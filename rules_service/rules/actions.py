@@ -106,7 +106,7 @@ class CallSchema(ma.Schema):
 
 
 #: Action type -> (schema, the parameter that a bare scalar or list stands for, parameters of which exactly one is due).
-_SHAPES: Mapping[str, tuple[type[ma.Schema], str | None, tuple[str, ...]]] = {
+SHAPES: Mapping[str, tuple[type[ma.Schema], str | None, tuple[str, ...]]] = {
     "set_priority": (SetPrioritySchema, "to", ("to", "at_least")),
     "add_tags": (TagsSchema, "tags", ()),
     "remove_tags": (TagsSchema, "tags", ()),
@@ -167,7 +167,7 @@ def parse_action(data: object, place: Place, names: Names) -> ActionSpec | None:
     inner = place.at(kind)
     if kind == "set":
         return _parse_set(given, inner, names)
-    schema, short, one_of = _SHAPES[kind]
+    schema, short, one_of = SHAPES[kind]
     if not isinstance(given, dict) and short is not None:
         given = {short: given}
     if given is None:

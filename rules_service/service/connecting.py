@@ -170,7 +170,7 @@ class ConnectorService:
         return found
 
     def overtaken(self, id_: str, action_type: str, data: Mapping[str, Any]) -> bool:
-        """Whether the ticket has moved on since an action that is still on its way; to send it would undo what came after.
+        """Whether the ticket has moved on since an action that is still on its way, and would be undone by sending it.
 
         Without this an assignment that could not be delivered for an hour would take the ticket from who holds it now.
         """

@@ -68,7 +68,7 @@ def find_key(store: Store, presented: str) -> Key:
     """The key that was presented; NotAuthenticated for any other text. Compared in constant time."""
     prefix, _, rest = presented.partition("_")
     key_id, _, secret = rest.partition("_")
-    row = api_keys.read(store, key_id) if prefix == PREFIX and key_id and secret else None
+    row = api_keys.read(store, key_id) if prefix == PREFIX and key_id.isalnum() and secret else None
     known = row.secret_sha256 if row is not None else _sha256("")
     if not hmac.compare_digest(known, _sha256(secret)) or row is None:
         raise NotAuthenticated

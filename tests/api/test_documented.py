@@ -1,5 +1,7 @@
 """The description of the interface is whole, and every error has its status."""
 
+import re
+
 import pytest
 
 from rules_service import errors
@@ -33,15 +35,16 @@ def test_every_error_has_a_status_a_code_of_its_own_and_a_sentence(databases):
 
 def test_every_address_and_method_is_described(app, description):
     described = {
-        (method.upper(), path) for path, found in description["paths"].items() for method in found if method != "parameters"
+        (method.upper(), path)
+        for path, found in description["paths"].items()
+        for method in found
+        if method != "parameters"
     }
     served = set()
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith(("api-docs", "swagger_ui", "static")):
             continue
-        path = rule.rule
-        for name in rule.arguments:
-            path = path.replace(f"<path:{name}>", f"{{{name}}}").replace(f"<{name}>", f"{{{name}}}")
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         served |= {(method, path) for method in rule.methods - {"HEAD", "OPTIONS"}}
     assert served == described
 

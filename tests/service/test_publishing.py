@@ -142,7 +142,8 @@ def test_a_changed_folder_goes_live_and_a_broken_one_is_told(scene, folder, live
     assert watch(scene, folder) is None
     (folder / "more.yaml").write_text(NEW_RULE)
     done = watch(scene, folder)
-    assert done is not None and done.changed
+    assert done is not None
+    assert done.changed
     (folder / "more.yaml").write_text(BROKEN)
     with pytest.raises(InvalidRuleset):
         watch(scene, folder)
@@ -196,7 +197,8 @@ def test_a_folder_is_read_however_it_is_put_there(scene, folder, tmp_path, case)
         (looked_at / "groups").symlink_to(changed / "groups")
         (looked_at / "round").symlink_to(looked_at)
     done = watch(scene, looked_at)
-    assert done is not None and done.hash == content_hash(read_folder(changed))
+    assert done is not None
+    assert done.hash == content_hash(read_folder(changed))
 
 
 # --- a group's own folder --------------------------------------------------------------------------------------------

@@ -30,7 +30,9 @@ def test_a_first_contact_becomes_a_ticket_and_goes_to_an_online_agent_who_is_tol
     scene.online("ha3")
     answer = scene.create()
     assert (answer["ticket"]["status"], answer["ticket"]["assignee"]) == ("assigned", "ha3")
-    assert ("alert", "assignee") in [(kind, data.get("to", [""])[0]) for kind, data in scene.actions() if "to" in data and data["to"]]
+    assert ("alert", "assignee") in [
+        (kind, data.get("to", [""])[0]) for kind, data in scene.actions() if data.get("to")
+    ]
     assert ("reassign", {"to": "ha3", "previous": None}) in scene.actions()
 
 
@@ -192,7 +194,10 @@ def test_outside_service_hours_nothing_is_distributed_and_at_opening_everything_
 
 
 @pytest.mark.req("R5.13", "R5.14", "R5.15")
-@pytest.mark.parametrize(("line", "field"), [(r"\n    supervisor: hs1", "supervisor"), (r"\n    max_assignment: 5\n    queue", "max_assignment")])
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [(r"\n    supervisor: hs1", "supervisor"), (r"\n    max_assignment: 5\n    queue", "max_assignment")],
+)
 def test_a_desk_has_a_supervisor_and_a_maximum_and_defaults_for_the_rest(databases, line, field):
     files = variant((line, "\n    queue" if field == "max_assignment" else ""))
     ruleset, problems = load_ruleset({name: str(text).encode() for name, text in files.items()})
@@ -212,7 +217,9 @@ def test_a_desk_has_a_supervisor_and_a_maximum_and_defaults_for_the_rest(databas
         (None, [5], "telephony", 1),
     ],
 )
-def test_a_maximum_is_the_users_own_else_the_desks_summed_and_one_with_telephony(databases, own, desks, channels, limit):
+def test_a_maximum_is_the_users_own_else_the_desks_summed_and_one_with_telephony(
+    databases, own, desks, channels, limit
+):
     lines = ["version: 1", "default_desk: d0", "groups: {g: {}}", "users:", "  s: {group: g, role: supervisor}"]
     lines.append(f"  a: {{group: g{'' if own is None else f', max_assignment: {own}'}}}")
     lines.append("desks:")
@@ -303,5 +310,3 @@ def test_transfers_are_counted_and_limited(scene):
     with pytest.raises(TransitionRefused, match="3 times"):
         scene.ask("ticket.transferred", by="system", group="hotel")
     assert scene.ask("ticket.transferred", by="ts1", group="hotel", override=True)["outcome"] == "done"
-
-

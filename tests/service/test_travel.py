@@ -84,14 +84,16 @@ def test_the_customer_hears_when_it_is_resolved(scene):
 def test_an_important_customer_goes_first_and_the_supervisor_knows(scene):
     answer = scene.create(customer={"id": "c", "name": "Ibu Sari", "tier": "vip"})
     assert answer["ticket"]["priority"] == "high"
-    assert [data["text"] for data in _told(scene, "alert") if data["to"] == ["supervisor"]] == ["VIP Ibu Sari wrote: Room"]
+    assert [data["text"] for data in _told(scene, "alert") if data["to"] == ["supervisor"]] == [
+        "VIP Ibu Sari wrote: Room"
+    ]
 
 
 @pytest.mark.req("R4.11", "R4.12", "R1.21", "R2.5", "R2.13", "R2.23")
 def test_an_escalation_goes_from_the_agent_to_the_supervisor_with_its_context(scene):
     scene.given("pending")
     answer = scene.ask("ticket.escalated", by="ha1", summary="Refund above my limit")
-    (told,) = [data for data in _told(scene, "escalate")]
+    (told,) = list(_told(scene, "escalate"))
     assert (told["to"], told["targets"], told["summary"]) == ("supervisor", ["hs1", "hs2"], "Refund above my limit")
     assert "ha1" in told["parties"]
     assert told["context"]["subject"] == "Room"
@@ -162,6 +164,9 @@ def test_a_ticket_that_is_not_served_to_the_end_has_three_ways_to_go_on(scene):
         agent = options(scene.store, scene.ruleset, "t1", Actor(id="ha1", role="agent"), scene.clock())
         supervisor = options(scene.store, scene.ruleset, "t1", Actor(id="hs1", role="supervisor"), scene.clock())
     assert {found["trigger"] for found in agent["allowed"]} == {"respond", "close", "escalate", "transfer"}
-    assert next(found for found in agent["refused"] if found["trigger"] == "reassign")["reasons"][0]["code"] == "wrong_role"
+    assert (
+        next(found for found in agent["refused"] if found["trigger"] == "reassign")["reasons"][0]["code"]
+        == "wrong_role"
+    )
     assert {"reassign", "escalate", "transfer", "release"} <= {found["trigger"] for found in supervisor["allowed"]}
     assert next(found for found in agent["allowed"] if found["trigger"] == "escalate")["requires"] == ["summary"]

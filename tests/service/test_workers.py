@@ -18,7 +18,7 @@ def _together(count, work):
         try:
             barrier.wait()
             work(number)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  raised again below
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
@@ -122,7 +122,9 @@ def test_events_workers_and_queues_at_once_pass_no_maximum_and_every_counter_hol
                 scene.service.handle(scene.incoming("ticket.closed", previous, id=f"d-{name}"))
             with scene.store.connection():
                 workers[number].run_timers()
-            over = scene.rows("SELECT id, open_count FROM member WHERE slot_limit IS NOT NULL AND open_count > slot_limit")
+            over = scene.rows(
+                "SELECT id, open_count FROM member WHERE slot_limit IS NOT NULL AND open_count > slot_limit"
+            )
             assert over == []
 
     _together(3, work)
@@ -147,7 +149,9 @@ def test_different_events_of_one_ticket_at_once_are_all_done_one_after_the_other
     _together(
         4,
         lambda number: [
-            scene.service.handle(scene.incoming("ticket.updated", id=f"u{number}-{step}", add_tags=[f"g{number}-{step}"]))
+            scene.service.handle(
+                scene.incoming("ticket.updated", id=f"u{number}-{step}", add_tags=[f"g{number}-{step}"])
+            )
             for step in range(4)
         ],
     )

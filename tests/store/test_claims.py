@@ -118,8 +118,7 @@ def test_many_claims_at_once_fill_every_slot_and_pass_no_maximum(store, strategy
 
     def claim():
         barrier.wait()
-        for _ in range(4):
-            chosen.append(_claim(store, desk="hotel-chat", strategy=strategy))
+        chosen.extend(_claim(store, desk="hotel-chat", strategy=strategy) for _ in range(4))
 
     threads = [threading.Thread(target=claim) for _ in range(6)]
     for thread in threads:

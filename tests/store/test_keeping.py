@@ -105,7 +105,13 @@ def test_a_key_is_found_by_its_id_until_it_is_disabled(store):
     store.transact(work)
     with store.connection():
         found = api_keys.read(store, "k1")
-        assert (found.id, found.name, found.secret_sha256, found.role, found.user_id) == ("k1", "n", "s", "agent", "ha1")
+        assert (found.id, found.name, found.secret_sha256, found.role, found.user_id) == (
+            "k1",
+            "n",
+            "s",
+            "agent",
+            "ha1",
+        )
         assert [row[0] for row in api_keys.listed(store)] == ["k1", "k2"]
         assert api_keys.read(store, "k3") is None
     assert store.transact(lambda: api_keys.disable(store, "k1", NINE)) is True

@@ -19,7 +19,7 @@ def _words(text):
 
 def _sqlite_schema(store):
     found = {}
-    for (name, sql) in store.rows("SELECT name, sql FROM sqlite_master WHERE type = 'table'"):
+    for name, sql in store.rows("SELECT name, sql FROM sqlite_master WHERE type = 'table'"):
         columns = [row[1:4] + row[5:6] for row in store.rows(f"PRAGMA table_info({name})")]
         indexes = []
         for _, index, unique, origin, partial in store.rows(f"PRAGMA index_list({name})"):
@@ -37,7 +37,9 @@ def _postgres_schema(store):
         "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
         " WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
     )
-    indexes = store.rows("SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2")
+    indexes = store.rows(
+        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2"
+    )
     constraints = store.rows(
         "SELECT conrelid::regclass::text, contype::text, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2, 3"
@@ -128,12 +130,18 @@ def test_a_database_that_cannot_be_opened_is_not_ready(tmp_path):
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO delivery (action_seq, ticket_id, endpoint, state, attempts, next_attempt_at)"
-        " VALUES (1, 't', 'e', 'lost', 0, 0)",
-        "INSERT INTO member (id, name, role, level, source, active, presence, open_count)"
-        " VALUES ('a', 'a', 'agent', 0, 'api', true, 'asleep', 0)",
-        "INSERT INTO member (id, name, role, level, source, active, presence, open_count)"
-        " VALUES ('a', 'a', 'agent', 0, 'api', true, 'online', -1)",
+        (
+            "INSERT INTO delivery (action_seq, ticket_id, endpoint, state, attempts, next_attempt_at)"
+            " VALUES (1, 't', 'e', 'lost', 0, 0)"
+        ),
+        (
+            "INSERT INTO member (id, name, role, level, source, active, presence, open_count)"
+            " VALUES ('a', 'a', 'agent', 0, 'api', true, 'asleep', 0)"
+        ),
+        (
+            "INSERT INTO member (id, name, role, level, source, active, presence, open_count)"
+            " VALUES ('a', 'a', 'agent', 0, 'api', true, 'online', -1)"
+        ),
     ],
 )
 def test_states_that_cannot_be_are_refused_by_the_database(store, statement):

@@ -12,9 +12,7 @@ from tests.store.rows import delivery
 
 
 def _claim(store, now=NINE, *, limit=10, lease_s=60, without=()):
-    return store.transact(
-        lambda: outbox.claim_deliveries(store, now, lease_s=lease_s, limit=limit, without=without)
-    )
+    return store.transact(lambda: outbox.claim_deliveries(store, now, lease_s=lease_s, limit=limit, without=without))
 
 
 def _ids(claimed):
@@ -27,9 +25,7 @@ def _after(seconds):
 
 def _state(store, delivery_id):
     with store.connection():
-        (found,) = [
-            row for row in outbox.deliveries(store, state=None, after=0, limit=100) if row["id"] == delivery_id
-        ]
+        (found,) = [row for row in outbox.deliveries(store, state=None, after=0, limit=100) if row["id"] == delivery_id]
     return found
 
 

@@ -27,7 +27,7 @@ def _queue(store, order):
     return found
 
 
-def _timers(store, now=_after(10_000)):
+def _timers(store, now=NINE + dt.timedelta(days=1)):
     with store.connection():
         return people.due_timers(store, now, 100)
 

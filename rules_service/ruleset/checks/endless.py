@@ -170,7 +170,6 @@ def _rounds(study: Study, graph: _Graph, names: list[str]) -> Iterator[Problem]:
         if len(members) < len(names):
             yield from _rounds(study, graph, members)
             continue
-        way = _way_round(members[0], follows)
         if len(members) == 1:
             message = f'"{members[0]}" can trigger itself without end; give it a limit, or conditions that end it'
         else:
