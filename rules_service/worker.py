@@ -21,7 +21,7 @@ from rules_service.service.connecting import ConnectorService
 from rules_service.service.desks import judge_desk
 from rules_service.service.events import EventService
 from rules_service.settings import Settings
-from rules_service.store import Store, due_tickets, people, rulesets
+from rules_service.store import Store, due_tickets, people, queue_waits, rulesets
 
 log = structlog.get_logger()
 
@@ -95,11 +95,13 @@ class Worker:
         """Hands out a desk's queue in its order until no slot is free; returns how many tickets found somebody."""
         ruleset = self.live.ruleset()
         desk = ruleset.roster.desks.get(desk_name)
-        if (
-            desk is None
-            or not desk.proactive_assignment
-            or not ruleset.calendar_of_desk(desk_name).is_open(self.clock())
-        ):
+        if desk is None or not desk.proactive_assignment:
+            return 0
+        calendar, now = ruleset.calendar_of_desk(desk_name), self.clock()
+        if not calendar.is_open(now):
+            # Whoever came online early has moved the timer from the desk's opening to now.
+            if people.next_queued(self.store, desk_name, desk.queue) is not None:
+                self.store.transact(lambda: queue_waits(self.store, desk_name, calendar.next_open(now)))
             return 0
         count = 0
         while not self.stopping.is_set():

@@ -270,7 +270,7 @@ def _shape(field: ma.fields.Field) -> str:
         return f"mapping of {code(field.schema.fields)}"
     if isinstance(field, ma.fields.List):
         return "list of texts"
-    kind = {"Text": "text", "Float": "number", "Integer": "whole number", "Boolean": "`true` or `false`"}
+    kind = {"Text": "text", "Float": "number", "Integer": "whole number", "Flag": "`true` or `false`"}
     said = kind.get(type(field).__name__, "mapping")
     for check in field.validators:
         if isinstance(check, ma.validate.OneOf):

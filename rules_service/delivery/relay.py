@@ -184,9 +184,15 @@ class Relay:
             if check is not None and delivery.attempts > 1:
                 # The first attempt seemed to fail; the helpdesk may have carried it out all the same.
                 found = self._sender.send("GET", check.url, headers=check.headers, most=MAX_JSON)
-                fetched = _json(found.body) if found.status == 200 else None  # noqa: PLR2004  found
-                if already_done(connector, kind, data, ticket_id, fetched, since=delivery.created_at, index=index):
-                    continue
+                if found.status != 200:  # noqa: PLR2004  found
+                    raise Failed(f"the helpdesk answered {found.status}")
+                fetched = _json(found.body)
+                try:
+                    if already_done(connector, kind, data, ticket_id, fetched, since=delivery.created_at, index=index):
+                        continue
+                except UnsentAction as error:
+                    # What it answers while it starts or stops says nothing; later it may.
+                    raise Failed(str(error)) from None
             reply = self._sender.send(request.method, request.url, headers=request.headers, json=request.json)
             if not 200 <= reply.status < 300:  # noqa: PLR2004  success, as HTTP has it
                 raise Failed(f"the helpdesk answered {reply.status}")

@@ -21,6 +21,9 @@ FILTERS = ("default", "first", "int", "join", "last", "length", "lower", "replac
 #: Longest text that a template may make, in characters; the rest is cut.
 MAX_LENGTH = 20_000
 
+#: How deep expressions and blocks of a template may stand in each other; Python's own compiler knows a limit too.
+MAX_NESTING = 30
+
 _FORBIDDEN = (
     nodes.Call,
     nodes.CallBlock,
@@ -62,12 +65,26 @@ class LoopLimit(TemplateError):
     """A template's loops nest too deeply."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A compiled text and the first parts of the names that it reads."""
+    """A checked text and the first parts of the names that it reads; made into code when it is first rendered.
 
-    template: jinja2.Template
-    roots: frozenset[str]
+    Most texts are checked often and rendered seldom, and the code takes longer than the checks.
+    """
+
+    __slots__ = ("_template", "_tree", "roots")
+
+    def __init__(self, tree: nodes.Template, roots: frozenset[str]) -> None:
+        self._tree = tree
+        self._template: jinja2.Template | None = None
+        self.roots = roots
+
+    @property
+    def template(self) -> jinja2.Template:
+        """The code. Two threads may both make it; either's is as good."""
+        found = self._template
+        if found is None:
+            found = self._template = _ENVIRONMENT.from_string(self._tree)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,25 +100,25 @@ def compile_template(text: str, known: Container[str] | None = None) -> Text:
     """The text, ready to render; TemplateError where it uses what templates may not, or a name that is not `known`."""
     try:
         tree = _ENVIRONMENT.parse(text)
-        for node in tree.find_all(_FORBIDDEN):
-            raise TemplateError(
-                f"templates know variables, filters, if and for; not {type(node).__name__}", node.lineno
-            )
-        for found in tree.find_all(nodes.Filter):
-            if found.name not in FILTERS:
-                raise TemplateError(f'unknown filter "{found.name}"; accepted: {", ".join(FILTERS)}', found.lineno)
-        for loop in tree.find_all(nodes.For):
-            if any(True for _ in loop.find_all(nodes.For)):
-                raise LoopLimit("a `for` inside a `for` is not allowed", loop.lineno)
-        names = _dotted_names(tree)
-        for name, line in names:
+        inside = _nodes_of(tree)
+        for node in inside:
+            if isinstance(node, _FORBIDDEN):
+                kind = type(node).__name__
+                raise TemplateError(f"templates know variables, filters, if and for; not {kind}", node.lineno)
+            if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+                raise TemplateError(f'unknown filter "{node.name}"; accepted: {", ".join(FILTERS)}', node.lineno)
+            if isinstance(node, nodes.For) and any(True for _ in node.find_all(nodes.For)):
+                raise LoopLimit("a `for` inside a `for` is not allowed", node.lineno)
+        roots = frozenset(meta.find_undeclared_variables(tree))
+        for name, line in _dotted_names(inside, roots):
             if known is not None and name not in known:
                 listed = known if isinstance(known, Iterable) else ()
                 raise TemplateError(f'unknown variable "{name}"{hint(name, listed)}', line)
-        roots = frozenset(meta.find_undeclared_variables(tree))
-        return Text(template=_ENVIRONMENT.from_string(tree), roots=roots)
+        return Text(tree, roots)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(error.message or "unreadable template", error.lineno) from None
+    except RecursionError:
+        raise TemplateError(f"nested more than {MAX_NESTING} deep") from None
 
 
 def render(template: Text | Template, values: Mapping[str, Any], language: str | None = None) -> str:
@@ -115,12 +132,25 @@ def render(template: Text | Template, values: Mapping[str, Any], language: str |
     return template.template.render({name: values[name] for name in template.roots})[:MAX_LENGTH]
 
 
-def _dotted_names(tree: nodes.Template) -> list[tuple[str, int]]:
+def _nodes_of(tree: nodes.Template) -> list[nodes.Node]:
+    """Every part of a template; TemplateError where they stand in each other too deeply."""
+    found: list[nodes.Node] = []
+    level: list[nodes.Node] = list(tree.iter_child_nodes())
+    for _ in range(MAX_NESTING):
+        found += level
+        level = [inner for node in level for inner in node.iter_child_nodes()]
+        if not level:
+            return found
+    raise TemplateError(f"nested more than {MAX_NESTING} deep", level[0].lineno)
+
+
+def _dotted_names(inside: Iterable[nodes.Node], roots: Container[str]) -> list[tuple[str, int]]:
     """The full names that a template reads, with their lines; those of a loop's own variable are left out."""
-    roots = meta.find_undeclared_variables(tree)
     inner: set[int] = set()
     found = []
-    for node in (*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Name)):
+    for node in inside:
+        if not isinstance(node, nodes.Getattr | nodes.Name):
+            continue
         parts: list[str] = []
         here: nodes.Node = node
         while isinstance(here, nodes.Getattr):
@@ -173,6 +203,9 @@ def parse_templates(entries: Mapping[str, tuple[object, Place]], known: Containe
         for language, body in data.items():
             inner = place.at(language)
             text = body.get("text") if isinstance(body, dict) else body
+            for key in body if isinstance(body, dict) else ():
+                if key != "text":
+                    inner.at(key).problem("unknown-key", f'unknown key "{key}"{hint(key, ["text"])}', key=True)
             if not isinstance(text, str):
                 inner.problem("missing", "a template needs `text:`")
                 continue

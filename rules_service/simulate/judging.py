@@ -103,7 +103,7 @@ class Judge:
             times = [self._when(chain.now) for firing, chain, _ in self._firings("fired") if firing.rule_id == rule_id]
             if len(times) != count:
                 at = f", at {', '.join(times)}" if times else f": {self._why(rule_id)}"
-                _fail(place.at(rule_id), f'the rule "{rule_id}" fired {len(times)} times, not {count}{at}')
+                _fail(place.at(rule_id), f'the rule "{rule_id}" fired {_often(len(times))}, not {_often(count)}{at}')
 
     def _held_back(self, wanted: list[str], place: Place) -> None:
         self._with_outcome("held_back", "was not held back", wanted, place)
@@ -262,7 +262,7 @@ class Judge:
     def _loads(self, wanted: Mapping[str, int], place: Place) -> None:
         for user_id, count in wanted.items():
             if self.moment.loads[user_id] != count:
-                _fail(place.at(user_id), f"{user_id} holds {self.moment.loads[user_id]} tickets, not {count}")
+                _fail(place.at(user_id), f"{user_id} holds {self.moment.loads[user_id]}, not {count}")
 
     def _when(self, at: dt.datetime) -> str:
         return at.astimezone(self.zone).isoformat(timespec="seconds")
@@ -270,6 +270,10 @@ class Judge:
 
 def _fail(place: Place, message: str) -> None:
     place.problem("test", message)
+
+
+def _often(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _listed(fired: Sequence[str]) -> str:

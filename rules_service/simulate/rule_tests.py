@@ -56,6 +56,9 @@ class TestReport:
     problems: tuple[Problem, ...]
 
 
+_STEPS = ma.validate.Length(min=1, max=1_000, error="a story has 1 to 1,000 steps")
+
+
 class TestSchema(ma.Schema):
     """One test."""
 
@@ -65,7 +68,7 @@ class TestSchema(ma.Schema):
     about = ma.fields.String(load_default=None)
     at = ma.fields.Raw(load_default=None)
     given = ma.fields.Raw(load_default=None)
-    story = ma.fields.List(ma.fields.Raw(), required=True, validate=ma.validate.Length(min=1, max=1_000))
+    story = ma.fields.List(ma.fields.Raw(), required=True, validate=_STEPS)
     expect = ma.fields.Raw(load_default=None)
 
 

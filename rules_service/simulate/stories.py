@@ -235,15 +235,21 @@ class _Player:
 
     def _deadline(self, ticket_id: str) -> None:
         event = due_event(self.ruleset, self.world.tickets[ticket_id], self.world.now)
-        if event is None or event.id in self._done or len(self.chains) >= MOST_CHAINS:
-            what = event.id if event is not None else f"{ticket_id} at {self.world.now.isoformat()}"
-            self.faults.append(f"the deadline {what} comes again and again")
-            self._due[ticket_id] = None
+        if len(self.chains) >= MOST_CHAINS:
+            self._give_up(ticket_id, f"the story takes more than {MOST_CHAINS:,} events and deadlines")
+            return
+        if event is None or event.id in self._done:
+            what = event.id if event is not None else f"of {ticket_id} at {self.world.now.isoformat()}"
+            self._give_up(ticket_id, f"the deadline {what} comes again and again")
             return
         self._done.add(event.id)
         decisions, after = self._run(event)
         self._note(event, decisions)
         self._settle(ticket_id, after)
+
+    def _give_up(self, ticket_id: str, fault: str) -> None:
+        self.faults.append(fault)
+        self._due[ticket_id] = None
 
     def _openings(self) -> Iterator[tuple[dt.datetime, str]]:
         """When each closed desk opens where somebody waits."""

@@ -61,7 +61,7 @@ def first_false(found: Explanation, vocabulary: Vocabulary) -> str:
         case AnyOf():
             sentences = [first_false(one, vocabulary) for one in found.parts[:_MOST_PARTS]]
             more = len(found.parts) - len(sentences)
-            return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "")
+            return "none of these holds: " + "; ".join(sentences) + (f"; and {more} more" if more > 0 else "")
         case Not():
             return f"{_first_true(found.parts[0], vocabulary)}, which `none:` excludes"
 
@@ -119,15 +119,21 @@ def _hears(rule: Rule, decision: Decision) -> bool:
 
 
 def _atom(atom: Atom, actual: Any, vocabulary: Vocabulary) -> str:
-    unit = vocabulary.attribute(atom.attribute).unit
+    unit, name = vocabulary.attribute(atom.attribute).unit, _named(atom.attribute)
     if atom.operator == "keywords":
-        return f'{atom.attribute} hits no keyword of "{atom.value}"'
+        return f'{name} hits no keyword of "{atom.value}"'
     if atom.operator == "exists":
-        return f"{atom.attribute} is {'missing' if atom.value else f'there: {spoken(actual, unit)}'}"
+        return f"{name} is {'missing' if atom.value else f'there: {spoken(actual, unit)}'}"
     wanted = f"{_WORDS[atom.operator]}{spoken(atom.value, unit)}"
     if actual is None:
-        return f"{atom.attribute} has no value; wanted: {wanted}"
-    return f"{atom.attribute} is {spoken(actual, unit)}; wanted: {wanted}"
+        return f"{name} has no value, wanted: {wanted}"
+    return f"{name} is {spoken(actual, unit)}, wanted: {wanted}"
+
+
+def _named(attribute: str) -> str:
+    """`recent.messages_received[600]` as people say it."""
+    name, _, window_s = attribute.partition("[")
+    return f"{name} within {format_duration(int(window_s.rstrip(']')))}" if window_s else name
 
 
 def _first_true(found: Explanation, vocabulary: Vocabulary) -> str:
@@ -135,7 +141,7 @@ def _first_true(found: Explanation, vocabulary: Vocabulary) -> str:
     match found.condition:
         case Atom():
             actual = spoken(found.actual, vocabulary.attribute(found.condition.attribute).unit)
-            return f"{found.condition.attribute} is {actual}"
+            return f"{_named(found.condition.attribute)} is {actual}"
         case Not():
             return f"not: {first_false(found.parts[0], vocabulary)}"
         case AnyOf() | All():

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from rules_service.connectors import Remembered
+from rules_service.delivery.sending import Reply
 from rules_service.errors import InvalidEvent, UnknownConnector
-from rules_service.store import plugged, read_ticket
+from rules_service.store import outbox, plugged, read_ticket
 from tests.connectors.example import EXAMPLE, NOW, VARIABLES, payload
 from tests.scene import FakeClock, Scene, travel_files
 
@@ -18,7 +19,7 @@ SECRET = VARIABLES["HELPDESK_INBOUND_SECRET"]
 @pytest.fixture
 def scene(store):
     made = Scene(store, FakeClock(NOW), {**travel_files(), "connector.yaml": EXAMPLE.read_text()})
-    made.worker.connecting._variables = VARIABLES
+    made.worker.connecting._variables = made.service.variables = VARIABLES
     # The recorded tickets were opened after the connector was first at work.
     since = {"since": (NOW - dt.timedelta(days=30)).isoformat()}
     store.transact(lambda: plugged.write_memory(store, NAME, "", since, NOW))
@@ -185,3 +186,41 @@ def test_a_helpdesk_whose_clock_is_behind_is_followed_all_the_same(scene, connec
     arrives(scene, payload("reassigned"))  # dated by theirs, which is hours behind
     works_off(scene)
     assert ticket_of(scene).assignee == "ha2"
+
+
+class Helpdesk:
+    """Answers each request with the next of these; keeps the methods that were asked for."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked = []
+
+    def send(self, method, _url, **_):
+        self.asked.append(method)
+        status, body = self.answers.pop(0)
+        return Reply(status=status, body=json.dumps(body).encode() if status == 200 else b"<html>")
+
+
+def delivered(scene, helpdesk):
+    """Attempts what is due; the states of all deliveries of the ticket."""
+    relay = scene.worker.relay
+    relay._sender, relay._variables = helpdesk, VARIABLES
+    scene.clock.advance(600)
+    for found in scene.store.transact(lambda: outbox.claim_deliveries(scene.store, scene.clock(), lease_s=9, limit=1)):
+        relay._attempt(found)
+    with scene.store.connection():
+        return [row[0] for row in scene.store.rows("SELECT state FROM delivery WHERE ticket_id = '1' ORDER BY id")]
+
+
+def test_a_reply_that_seemed_to_fail_is_looked_for_until_the_helpdesk_answers_and_not_written_twice(scene):
+    arrives(scene, payload("created-by-customer"))
+    works_off(scene)
+    with scene.store.connection():
+        row = scene.store.row("SELECT data FROM action WHERE type = 'reply'")
+    theirs = payload("created-by-customer")["ticket"]
+    ours = {"id": 2, "user": 5, "comment": json.loads(row[0])["text"], "public": True, "new_status": None}
+    theirs["followup_set"].append({**ours, "date": scene.clock().isoformat()})
+    helpdesk = Helpdesk((500, None), (502, None), (200, []), (200, theirs))
+    for state in ("pending", "pending", "pending", "delivered"):
+        assert delivered(scene, helpdesk)[0] == state
+    assert helpdesk.asked == ["POST", "GET", "GET", "GET"]

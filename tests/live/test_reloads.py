@@ -67,6 +67,5 @@ def test_a_hundred_reloads_under_load_lose_no_evaluation():
 @pytest.mark.nightly
 def test_a_thousand_reloads_under_load_grow_by_less_than_ten_megabytes():
     counts, growth_mb = reload_under_load(1_000)
-    print(f"\n{counts['right']:,} evaluations over 1,000 reloads, memory grew by {growth_mb:.1f} MB")
     assert counts["wrong"] == 0
     assert growth_mb < 10

@@ -1,6 +1,5 @@
 """Rulesets put live, watched, rolled back; open tickets brought under them."""
 
-import os
 import shutil
 
 import pytest
@@ -178,7 +177,7 @@ def test_a_folder_is_read_however_it_is_put_there(scene, folder, tmp_path, case)
         looked_at.symlink_to(folder)
         assert watch(scene, looked_at) is None
         (tmp_path / "other").symlink_to(changed)
-        os.replace(tmp_path / "other", looked_at)
+        (tmp_path / "other").replace(looked_at)
     elif case == "recreated folder":
         shutil.copytree(folder, looked_at)
         assert watch(scene, looked_at) is None

@@ -22,10 +22,9 @@ _TRIGGERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 def never_allowed(study: Study) -> Iterator[Problem]:
     """Warnings at actions that are refused in every state, or in every one that the rule's conditions leave."""
     for rule in study.ruleset.rules.rules:
-        statuses = _statuses(study, rule)
-        for index, action in enumerate(rule.then):
-            if action.type not in _TRIGGERS:
-                continue
+        moves = [(index, action) for index, action in enumerate(rule.then) if action.type in _TRIGGERS]
+        statuses = _statuses(study, rule) if moves else frozenset()
+        for index, action in moves:
             rows = rows_for(study, action)
             place = study.place("rules", rule.id).at("then", index, action.type)
             if not rows:
@@ -51,12 +50,14 @@ def rows_for(study: Study, action: ActionSpec) -> list[Transition]:
 
 def _statuses(study: Study, rule: Rule) -> frozenset[str]:
     """The statuses in which the rule's conditions can hold."""
+    about = {
+        tuple(one for one in alternative if isinstance(one.part, Atom) and one.part.attribute == "ticket.status")
+        for alternative in study.alternatives[rule.id]
+    }
     return frozenset(
         status
         for status in study.ruleset.lifecycle.states
-        if study.holding(
-            (*one, Literal(Atom("ticket.status", "is", status), True)) for one in study.alternatives[rule.id]
-        )
+        if study.holding((*one, Literal(Atom("ticket.status", "is", status), True)) for one in about)
     )
 
 

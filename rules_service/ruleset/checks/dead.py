@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rules_service.problems import Problem, hint
-from rules_service.rules import Conjunction, Rule
+from rules_service.rules import Atom, Conjunction, Literal, Rule
 from rules_service.ruleset.checks.study import Study, comparisons, heard
 
 #: Pairs of definitions that are reasoned about; of those beyond, only comparisons that are the same word by word count.
-MOST_PAIRS = 20_000
+MOST_PAIRS = 5_000
 
 _EQUAL = ("is", "is_not", "in", "not_in")
 
@@ -55,56 +56,101 @@ def shadowed(study: Study) -> Iterator[Problem]:
 
     Only a rule with `on:` and without a limit stops every time; one without `on:` stops once, until it is armed again.
     """
-    budget = [MOST_PAIRS]
-    stops: list[Rule] = []
-    for rule in study.ruleset.rules.rules:
-        for stop in stops if rule.on else ():
-            if not stop.on >= rule.on or (rule.automated and not stop.automated):
-                continue
-            if _covered(study, study.alternatives[rule.id], study.written[stop.id], budget, len(heard(stop))):
-                where = study.place("rules", stop.id)
-                message = f'the rule "{rule.id}" can never fire: "{stop.id}" at {where} stops before it each time'
-                yield study.place("rules", rule.id).at("id").warning("shadowed", message)
-                break
+    stops = _Earlier(study)
+    rules = study.ruleset.rules
+    for rule in rules.rules:
+        stop = stops.taking(study.alternatives[rule.id], lambda name, rule=rule: _hears(rules.by_id[name], rule))  # type: ignore[misc]
+        if stop is not None and rule.on:
+            where = study.place("rules", stop)
+            message = f'the rule "{rule.id}" can never fire: "{stop}" at {where} stops before it each time'
+            yield study.place("rules", rule.id).at("id").warning("shadowed", message)
         if rule.stop and rule.on and rule.limit is None and rule.mode == "live":
-            stops.append(rule)
-    earlier: list[str] = []
+            # What it listens to is compared by itself.
+            listens = len(heard(rule))
+            stops.add(rule.id, [one[: len(one) - listens] for one in study.written[rule.id]])
+    policies = _Earlier(study)
     for policy in study.ruleset.sla_policies:
-        alternatives = study.holding(study.written_of_policy[policy.id])
-        for before in earlier:
-            if _covered(study, alternatives, study.written_of_policy[before], budget):
-                where = study.place("sla_policies", before)
-                message = f'the SLA policy "{policy.id}" can never apply: "{before}" at {where} comes first'
-                yield study.place("sla_policies", policy.id).at("id").warning("shadowed", message)
-                break
-        earlier.append(policy.id)
+        written = study.written_of_policy[policy.id]
+        before = policies.taking(study.holding(written), lambda _: True)
+        if before is not None:
+            where = study.place("sla_policies", before)
+            message = f'the SLA policy "{policy.id}" can never apply: "{before}" at {where} comes first'
+            yield study.place("sla_policies", policy.id).at("id").warning("shadowed", message)
+        policies.add(policy.id, written)
 
 
-def _covered(
-    study: Study,
-    alternatives: Collection[Conjunction],
-    by: Iterable[Conjunction],
-    budget: list[int],
-    last: int = 0,
-) -> bool:
-    """Whether wherever one of `alternatives` holds, one of `by` does too; nothing that never holds is covered.
+def _hears(stop: Rule, rule: Rule) -> bool:
+    """Whether `stop` is judged whenever `rule` is."""
+    return stop.on >= rule.on and (stop.automated or not rule.automated)
 
-    The `last` literals of each of `by` say what its rule listens to, which is compared already.
-    """
-    if not alternatives:
-        return False
-    takes = [one[: len(one) - last] for one in by]
-    for alternative in alternatives:
-        written = frozenset(alternative)
-        if any(written.issuperset(one) for one in takes):
-            continue
-        names = {getattr(literal.part, "attribute", None) for literal in alternative}
-        for one in takes:
-            if budget[0] <= 0 or not names.issuperset(getattr(literal.part, "attribute", None) for literal in one):
+
+@dataclass(frozen=True, slots=True)
+class _Alternative:
+    """One alternative of an earlier definition."""
+
+    number: int
+    name: str
+    literals: Conjunction
+    written: frozenset[Literal]
+
+
+class _Earlier:
+    """What stands before a definition, found by what it says, so that a thousand of them are no million pairs."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._alternatives: dict[str, list[_Alternative]] = {}
+        #: One of its literals (None for an alternative without any) -> alternatives.
+        self._by_literal: dict[Literal | None, list[_Alternative]] = {}
+        self._by_attributes: dict[frozenset[str | None], list[_Alternative]] = {}
+        self._left = MOST_PAIRS
+
+    def add(self, name: str, alternatives: Iterable[Conjunction]) -> None:
+        """Adds a definition."""
+        number = len(self._alternatives)
+        found = [_Alternative(number, name, one, frozenset(one)) for one in alternatives]
+        self._alternatives[name] = found
+        for one in found:
+            rarest = min(one.written, key=lambda literal: len(self._by_literal.get(literal, ())), default=None)
+            self._by_literal.setdefault(rarest, []).append(one)
+            self._by_attributes.setdefault(_attributes(one.literals), []).append(one)
+
+    def taking(self, alternatives: Sequence[Conjunction], counts: Callable[[str], bool]) -> str | None:
+        """The first definition that counts and holds wherever one of `alternatives` does; None if none is found.
+
+        What can never hold is taken by nobody.
+        """
+        if not alternatives or not self._alternatives:
+            return None
+        first, *rest = alternatives
+        for look in (self._word_by_word, self._by_meaning):
+            found = sorted({(one.number, one.name) for one in look(first) if counts(one.name)})
+            for _, name in found:
+                if all(self._covers(name, other) for other in rest):
+                    return name
+        return None
+
+    def _word_by_word(self, conjunction: Conjunction) -> Iterator[_Alternative]:
+        written = frozenset(conjunction)
+        for literal in (None, *written):
+            yield from (one for one in self._by_literal.get(literal, ()) if one.written <= written)
+
+    def _by_meaning(self, conjunction: Conjunction) -> Iterator[_Alternative]:
+        read = _attributes(conjunction)
+        for attributes, found in self._by_attributes.items():
+            if not attributes <= read:
                 continue
-            budget[0] -= 1
-            if study.possible.implies(alternative, one):
-                break
-        else:
-            return False
-    return True
+            for one in found:
+                if self._left <= 0:
+                    return
+                self._left -= 1
+                if self._study.possible.implies(conjunction, one.literals):
+                    yield one
+
+    def _covers(self, name: str, conjunction: Conjunction) -> bool:
+        return any(self._study.possible.implies(conjunction, one.literals) for one in self._alternatives[name])
+
+
+def _attributes(conjunction: Conjunction) -> frozenset[str | None]:
+    """The attributes of its comparisons; None for groups that it holds as one truth."""
+    return frozenset(literal.part.attribute if isinstance(literal.part, Atom) else None for literal in conjunction)
