@@ -25,6 +25,9 @@ from rules_service.store import Store, due_tickets, people, queue_waits, ruleset
 
 log = structlog.get_logger()
 
+#: Seconds between two looks at SQLite's write lock: longer than the API's, which has somebody waiting.
+LOCK_EVERY_S = 0.004
+
 #: Tickets or timers that one look takes on.
 BATCH = 100
 
@@ -48,7 +51,7 @@ class Worker:
     def __init__(self, settings: Settings, *, store: Store | None = None, clock: Clock = utc_now) -> None:
         """Nothing runs before `run` or `start`."""
         self.settings = settings
-        self.store = store or Store(settings.database)
+        self.store = store or Store(settings.database, lock_every_s=LOCK_EVERY_S)
         self.clock = clock
         self.live = Live(self.store, "worker")
         brakes = Brakes(
@@ -171,6 +174,7 @@ class Worker:
 
     def start(self) -> None:
         """Starts every loop in a thread of its own."""
+        self.store.hold()
         self.live.start()
         for name, work in (
             ("due", self.run_due),

@@ -28,7 +28,7 @@ from rules_service.machines import TRIGGERS
 from rules_service.machines.guards import GUARDS
 from rules_service.problems import KINDS, WARNINGS
 from rules_service.rules import ACTIONS, IRREGULAR, LISTENABLE, PARTIES, PLACEMENTS, WINDOWED
-from rules_service.rules.actions import _SHAPES, SEVERITIES
+from rules_service.rules.actions import SEVERITIES, SHAPES
 from rules_service.rules.operands import OPERATORS, operators_of
 from rules_service.service import health
 from rules_service.service.keys import SCOPES
@@ -175,7 +175,7 @@ def actions() -> str:
         if name == "set":
             rows.append((f"`{name}`", about, "`custom.NAME`, `customer.tier`: the new value", ""))
             continue
-        schema, short, one_of = _SHAPES[name]
+        schema, short, one_of = SHAPES[name]
         spelled = [_parameter(key, field, one_of) for key, field in schema().fields.items()]
         rows.append((f"`{name}`", about, "; ".join(spelled) or "none", f"`{short}`" if short else ""))
     return _page(

@@ -39,6 +39,7 @@ class Services:
 def create_app(settings: Settings, *, store: Store | None = None, clock: Clock = utc_now) -> Flask:
     """The application on the settings' database, which must be up to date; the ruleset is followed while it runs."""
     store = store or Store(settings.database, max_connections=settings.threads + 4)
+    store.hold()
     live = Live(store)
     brakes = Brakes(
         replies_an_hour=settings.replies_an_hour,

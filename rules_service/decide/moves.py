@@ -130,6 +130,9 @@ def trigger(draft: Draft, name: str) -> bool:
             return False
         draft.outcome = "irregular"
         status = lifecycle.target_of(name, draft.ticket.status) or draft.ticket.status
+        if lifecycle.states[status].slot_held and draft.stint is None and name not in ("assign", "reassign"):
+            # Nobody holds it, so it cannot stand where somebody does.
+            status = draft.ticket.status
     else:
         status = outcome.status
         if outcome.moved and status == draft.ticket.status:
@@ -232,7 +235,7 @@ def _transferred(draft: Draft) -> None:
 
 
 def _opened(draft: Draft) -> None:
-    by_holder = draft.ticket.assignee is not None and draft.actor.id == draft.ticket.assignee
+    by_holder = draft.stint is not None and draft.actor.id == draft.stint.agent_id
     if not by_holder and not draft.event.request:
         draft.outcome = "recorded"
     elif draft.stint is not None and draft.stint.opened_at is not None and not draft.event.request:

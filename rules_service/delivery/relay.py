@@ -80,6 +80,9 @@ class Relay:
         if free <= 0:
             return 0
         now = self._clock()
+        with self._store.connection():
+            if not outbox.is_due(self._store, now):
+                return 0
         claimed = self._store.transact(
             lambda: outbox.claim_deliveries(
                 self._store, now, lease_s=LEASE_S, limit=min(free, MAX_PER_ENDPOINT), without=busy

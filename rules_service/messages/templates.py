@@ -99,26 +99,35 @@ class Template:
 def compile_template(text: str, known: Container[str] | None = None) -> Text:
     """The text, ready to render; TemplateError where it uses what templates may not, or a name that is not `known`."""
     try:
-        tree = _ENVIRONMENT.parse(text)
-        inside = _nodes_of(tree)
-        for node in inside:
-            if isinstance(node, _FORBIDDEN):
-                kind = type(node).__name__
-                raise TemplateError(f"templates know variables, filters, if and for; not {kind}", node.lineno)
-            if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-                raise TemplateError(f'unknown filter "{node.name}"; accepted: {", ".join(FILTERS)}', node.lineno)
-            if isinstance(node, nodes.For) and any(True for _ in node.find_all(nodes.For)):
-                raise LoopLimit("a `for` inside a `for` is not allowed", node.lineno)
-        roots = frozenset(meta.find_undeclared_variables(tree))
-        for name, line in _dotted_names(inside, roots):
-            if known is not None and name not in known:
-                listed = known if isinstance(known, Iterable) else ()
-                raise TemplateError(f'unknown variable "{name}"{hint(name, listed)}', line)
-        return Text(tree, roots)
+        return _checked(text, known)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(error.message or "unreadable template", error.lineno) from None
     except RecursionError:
         raise TemplateError(f"nested more than {MAX_NESTING} deep") from None
+    except TemplateError:
+        raise
+    except ValueError as error:
+        # Such as a number of 5,000 digits.
+        raise TemplateError(str(error)) from None
+
+
+def _checked(text: str, known: Container[str] | None) -> Text:
+    tree = _ENVIRONMENT.parse(text)
+    inside = _nodes_of(tree)
+    for node in inside:
+        if isinstance(node, _FORBIDDEN):
+            kind = type(node).__name__
+            raise TemplateError(f"templates know variables, filters, if and for; not {kind}", node.lineno)
+        if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+            raise TemplateError(f'unknown filter "{node.name}"; accepted: {", ".join(FILTERS)}', node.lineno)
+        if isinstance(node, nodes.For) and any(True for _ in node.find_all(nodes.For)):
+            raise LoopLimit("a `for` inside a `for` is not allowed", node.lineno)
+    roots = frozenset(meta.find_undeclared_variables(tree))
+    for name, line in _dotted_names(inside, roots):
+        if known is not None and name not in known:
+            listed = known if isinstance(known, Iterable) else ()
+            raise TemplateError(f'unknown variable "{name}"{hint(name, listed)}', line)
+    return Text(tree, roots)
 
 
 def render(template: Text | Template, values: Mapping[str, Any], language: str | None = None) -> str:

@@ -35,6 +35,14 @@ class Claimed:
     created_at: dt.datetime
 
 
+def is_due(store: Store, now: dt.datetime) -> bool:
+    """Whether some delivery may be due; a look that locks nothing, before a claim that does."""
+    return (
+        store.row("SELECT 1 FROM delivery WHERE state = 'pending' AND next_attempt_at <= ? LIMIT 1", micros(now))
+        is not None
+    )
+
+
 def claim_deliveries(
     store: Store, now: dt.datetime, *, lease_s: int, limit: int, without: Sequence[str] = ()
 ) -> list[Claimed]:

@@ -152,7 +152,7 @@ class Client:
                     raise AssertionError(f"the API did not come back: {error}") from None
                 self.retries += 1
                 time.sleep(0.05)
-            except Exception as error:  # noqa: BLE001  http.client has errors of its own for a connection that is cut
+            except Exception as error:
                 if "IncompleteRead" not in repr(error) and "RemoteDisconnected" not in repr(error):
                     raise
                 self.retries += 1

@@ -42,21 +42,21 @@ def _events(chance, count):
                 {"subject": "Room", "channel": "whatsapp", "group": group, "body": chance.choice(_BODIES)},
             )
         ]
-        for _ in range(chance.randint(2, 12)):
-            kinds.append(
-                chance.choice(
-                    [
-                        ("message.received", {"text": chance.choice(_BODIES)}),
-                        ("message.received", {"text": chance.choice(_BODIES)}),
-                        ("message.sent", {"text": "Baik"}),
-                        ("ticket.opened", {}),
-                        ("ticket.closed", {}),
-                        ("ticket.updated", {"priority": chance.choice(["low", "high"])}),
-                        ("ticket.transferred", {"group": chance.choice(["hotel", "train"])}),
-                        ("note.added", {"text": "hm"}),
-                    ]
-                )
+        kinds += [
+            chance.choice(
+                [
+                    ("message.received", {"text": chance.choice(_BODIES)}),
+                    ("message.received", {"text": chance.choice(_BODIES)}),
+                    ("message.sent", {"text": "Baik"}),
+                    ("ticket.opened", {}),
+                    ("ticket.closed", {}),
+                    ("ticket.updated", {"priority": chance.choice(["low", "high"])}),
+                    ("ticket.transferred", {"group": chance.choice(["hotel", "train"])}),
+                    ("note.added", {"text": "hm"}),
+                ]
             )
+            for _ in range(chance.randint(2, 12))
+        ]
         kinds = kinds[: count - made]
         tickets.append(
             [

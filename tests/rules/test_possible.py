@@ -43,8 +43,8 @@ def test_wherever_a_conjunction_holds_what_it_implies_holds_too():
         chance = random.Random(seed)
         rows = [random_row(chance, hostility=0) for _ in range(30)]
         found = [one for _ in range(3) for one in small_conjunctions(chance)][:8]
-        for left, right in itertools.permutations(found, 2):
-            right = right[:1]
+        for left, whole in itertools.permutations(found, 2):
+            right = whole[:1]
             if NOTHING_KNOWN.implies(left, right):
                 implied += 1
                 assert all(map(holds(right), filter(holds(left), rows))), (left, right)

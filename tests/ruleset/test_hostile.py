@@ -162,6 +162,29 @@ def test_on_is_a_key_like_any_other():
     assert ruleset.rules.by_id["x"].on == {"ticket.closed"}
 
 
+TEXTS = {
+    "3,000 brackets": "{{ " + "(" * 3_000 + "1" + ")" * 3_000 + " }}",
+    "150 brackets, which Python would refuse later": "{{ " + "[" * 150 + "]" * 150 + " }}",
+    "5,000 minus signs": "{{ " + "-" * 5_000 + "1 }}",
+    "2,000 sums": "{{ " + "1+" * 2_000 + "1 }}",
+    "3,000 steps": "{{ ticket" + ".id" * 3_000 + " }}",
+    "3,000 blocks": "{% if eta %}" * 3_000 + "{% endif %}" * 3_000,
+    "5,000 digits": "{{ " + "9" * 5_000 + " }}",
+    "an unknown test": "{{ 1 is odd_looking }}",
+    "an endless range": "{{ range(10 ** 9) }}",
+    "a product": "{{ 'x' * 10 }}",
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_that_would_run_long_or_break_later_is_refused_at_once(name):
+    rule = {"id": "x", "on": "ticket.closed", "then": [{"note": TEXTS[name]}]}
+    began = time.process_time()
+    _, problems = load_ruleset({**base(), "case.yaml": json.dumps({"version": 1, "rules": [rule]}).encode()})
+    assert time.process_time() - began < MOST_S
+    assert [problem.kind for problem in problems] == ["template"]
+
+
 SNIPPETS = [
     b"\t", b"\0", b"\xff", b": ", b"- ", b"[", b"]", b"{", b"}", b'"', b"'", b"#", b"&a ", b"*a", b"!!str ", b"<<: ",
     b"\n", b"\r\n", b"---\n", b"~", b"yes", b"010", b"1e5", b".inf", b"-1", b"99999999999999999999", b"null", b"[]",
