@@ -10,7 +10,7 @@ from flask import current_app, g, jsonify
 from rules_service.api.auth import needs
 from rules_service.api.blueprint import Blueprint
 from rules_service.api.schemas import StrictSchema, Text
-from rules_service.decide import load_ruleset
+from rules_service.decide import check_ruleset
 from rules_service.errors import NotAllowed
 from rules_service.service import publish, reading
 from rules_service.service.publish import Published
@@ -58,17 +58,18 @@ def get_rulesets(query: dict[str, Any]) -> Any:
 @needs("rules:read")
 @blueprint.arguments(FilesSchema, location="json")
 @blueprint.response(200)
-def check_ruleset(body: dict[str, Any]) -> Any:
-    """Every problem of a ruleset, as file:line:col: message (kind); nothing is stored."""
+def check_files(body: dict[str, Any]) -> Any:
+    """Every problem of a ruleset, or every warning, as file:line:col: message (kind); nothing is stored."""
     services = current_app.extensions["rules_service"]
     files = _files(body)
     if body["group"] is not None:
         files = publish.without_group(services.store, body["group"]) | files
-    ruleset, problems = load_ruleset(files)
+    ruleset, problems, warnings = check_ruleset(files, services.settings.variables)
     return {
         "ok": ruleset is not None,
         "hash": ruleset.hash if ruleset is not None else None,
         "problems": [str(problem) for problem in problems],
+        "warnings": [str(warning) for warning in warnings],
     }
 
 

@@ -10,7 +10,7 @@ from rules_service import clocks
 from rules_service.decide.draft import Draft
 from rules_service.decide.escalating import move_escalation
 from rules_service.decide.firing import Brakes, Chain, fire_rules, prime
-from rules_service.decide.moves import actor_of, happen, new_ticket
+from rules_service.decide.moves import actor_of, gone, happen, new_ticket
 from rules_service.decide.service_levels import move_clocks
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import INTERNAL_EVENT_TYPES, STAFF_ROLES, Decision, Event, Snapshot
@@ -45,6 +45,10 @@ def decide(
     draft = _begin(ruleset, snapshot, event, now)
     if snapshot.ticket is not None and event.type in ("ticket.created", "ticket.imported"):
         draft.outcome = "unchanged"
+        return draft.decision()
+    if snapshot.ticket is not None and not snapshot.ticket.live:
+        # Without this it would stand in a queue again, where nobody can be given it, and hold up all behind it.
+        gone(draft)
         return draft.decision()
     late = _is_late(draft)
     ticket, stint = draft.ticket, draft.stint

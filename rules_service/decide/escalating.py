@@ -25,7 +25,7 @@ DEFAULT_POLICY = EscalationPolicy(name="supervisor", steps=(Step(party="supervis
 def move_escalation(draft: Draft) -> None:
     """Brings the escalation in line with the event."""
     kind = draft.event.type
-    if kind == "ticket.escalated" and draft.outcome != "refused":
+    if kind == "ticket.escalated" and draft.outcome != "refused" and draft.ticket.closed_at is None:
         _open(draft)
     elif draft.escalation is None:
         return

@@ -114,6 +114,14 @@ def happen(draft: Draft) -> None:
     _HANDLERS.get(draft.event.type, _recorded)(draft)
 
 
+def gone(draft: Draft) -> None:
+    """Nothing can happen any more to a ticket that the helpdesk deleted or merged."""
+    draft.outcome = "refused" if draft.event.request else "recorded"
+    draft.marks.append("gone")
+    if draft.event.request:
+        draft.reasons.append(Reason(code="gone", text="the helpdesk deleted the ticket, or merged it into another"))
+
+
 def trigger(draft: Draft, name: str) -> bool:
     """Fires a trigger; True when the ticket moved.
 

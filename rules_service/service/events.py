@@ -377,6 +377,9 @@ class _Work:
             )  # fmt: skip
             customer = ticket.customer_id if ticket else (event.data.get("customer") or {}).get("id")
             gathered = gather(self.store, needs, desk=desk, customer_id=customer, now=self.now)
+            if ticket is None and "customer.open_tickets" in gathered:
+                # The one that this event makes known is not written yet.
+                gathered["customer.open_tickets"] += 1
         self.after = replace(self.after, people=loads, gathered=gathered)
         counted = self.ruleset.recent_s
         if counted and ticket is not None and self.after.ruleset_hash != self.ruleset.hash:

@@ -156,7 +156,7 @@ class MemoryWorld:
         if customer is not None:
             tickets = [known.ticket for known in self.tickets.values() if known.ticket is not None]
             open_ones = [known for known in tickets if known.customer_id == customer and known.closed_at is None]
-            found["customer.open_tickets"] = len(open_ones)
+            found["customer.open_tickets"] = len(open_ones) + (ticket is None)
         found |= self.stated.get("", {})
         return {name: value for name, value in found.items() if name in self.ruleset.gathered_needs}
 

@@ -164,7 +164,7 @@ def test_a_change_of_the_folder_goes_live_while_it_runs(tmp_path):
     with on_terminal(tmp_path, port, RULES_SERVICE_RULES="rules") as terminal:
         key = key_in(terminal)
         (rules / "more.yaml").write_text(
-            "version: 1\nrules: [{id: greet, on: ticket.created, then: [add_tags: [new]]}]\n"
+            "version: 1\nrules: [{id: greet, on: ticket.created, when: {ticket.channel: web}, then: [add_tags: [new]]}]\n"
         )
         terminal.read_until("ruleset_published")
         deadline = time.monotonic() + WITHIN_S

@@ -58,13 +58,17 @@ def _fits(scene):
     scene.loads_hold()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(
     [("ticket.closed", {}, "ha1", 1), ("ticket.assigned", {"assignee": "ha2"}, None, 1), ("ticket.closed", {}, None, 1)]
 )
 @example([("ticket.closed", {}, "ha1", 1), ("ticket.opened", {}, "ha1", 1)])
 @example([("ticket.closed", {}, "ha1", 1), ("ticket.transferred", {"group": "train"}, None, 1)])
 @example([("ticket.released", {}, None, 1), ("ticket.opened", {}, None, 1), ("message.sent", {"text": "x"}, "ha1", 1)])
+@example([("ticket.closed", {}, "ha1", 1), ("ticket.escalated", {"summary": "x"}, None, 1)])
+@example(
+    [("ticket.deleted", {}, None, 1), ("ticket.released", {}, None, 1), ("ticket.escalated", {"summary": "x"}, None, 1)]
+)
 @given(
     events=st.lists(
         st.tuples(_EVENTS, st.sampled_from(_USERS), st.integers(0, 400)).map(lambda e: (*e[0], *e[1:])), max_size=10

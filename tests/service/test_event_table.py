@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from rules_service.decide.moves import _HANDLERS
+from rules_service.errors import TransitionRefused
 from rules_service.tickets import EVENT_TYPES, Actor
 from tests.scene import NINE
 
@@ -309,3 +310,18 @@ def test_an_actors_role_is_the_rosters(scene):
     scene.send("note.added", id="y", by=Actor(id="unknown", role=""), text="x")
     assert scene.decisions("x")[0]["actor"]["role"] == "supervisor"
     assert scene.decisions("y")[0]["actor"]["role"] == "agent"
+
+
+@pytest.mark.parametrize("kind", ["ticket.deleted", "ticket.merged"])
+def test_nothing_can_happen_to_a_ticket_that_is_gone_and_the_queue_behind_it_moves_on(scene, kind):
+    scene.create("t1")
+    scene.create("t2")
+    scene.send(kind, "t1")
+    for later, data in (("ticket.released", {}), ("ticket.assigned", {"assignee": None}), ("ticket.escalated", {})):
+        answer = scene.send(later, "t1", **data)
+        assert (answer["outcome"], answer["marks"]) == ("recorded", ["gone"])
+    with pytest.raises(TransitionRefused, match="deleted"):
+        scene.ask("ticket.assigned", "t1", by="hs1", assignee="ha1")
+    scene.online("ha1")
+    scene.run_timers()
+    assert (scene.ticket("t1").assignee, scene.ticket("t2").assignee) == (None, "ha1")
