@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import threading
 from collections.abc import Callable
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 
 #: Seconds between two looks at SQLite's write lock: longer than the API's, which has somebody waiting.
 LOCK_EVERY_S = 0.004
+
+#: How long a worker may take over one timer before another one takes it up.
+TIMER_LEASE = dt.timedelta(seconds=30)
 
 #: Tickets or timers that one look takes on.
 BATCH = 100
@@ -89,30 +93,40 @@ class Worker:
         for subject, kind, due_at in found:
             if self.stopping.is_set():
                 return False
-            self.store.transact(lambda s=subject, k=kind, d=due_at: people.take_timer(self.store, s, k, d))  # type: ignore[misc]
-            if kind == "drain":
-                self.drain(subject.removeprefix("desk:"))
+            self._run_timer(subject, kind, due_at)
         return len(found) == BATCH
 
-    def drain(self, desk_name: str) -> int:
-        """Hands out a desk's queue in its order until no slot is free; returns how many tickets found somebody."""
+    def _run_timer(self, subject: str, kind: str, due_at: dt.datetime) -> None:
+        until = self.clock() + TIMER_LEASE
+        if not self.store.transact(lambda: people.lease_timer(self.store, subject, kind, due_at, until)):
+            return
+        desk_name = subject.removeprefix("desk:")
+        again_at = self.drain(desk_name)
+
+        def settle() -> None:
+            people.take_timer(self.store, subject, kind, until)
+            if again_at is not None:
+                queue_waits(self.store, desk_name, again_at)
+
+        if not self.stopping.is_set():
+            self.store.transact(settle)
+
+    def drain(self, desk_name: str) -> dt.datetime | None:
+        """Hands out a desk's queue in its order until no slot is free; returns when to look again, if the desk is closed."""
         ruleset = self.live.ruleset()
         desk = ruleset.roster.desks.get(desk_name)
         if desk is None or not desk.proactive_assignment:
-            return 0
+            return None
         calendar, now = ruleset.calendar_of_desk(desk_name), self.clock()
         if not calendar.is_open(now):
             # Whoever came online early has moved the timer from the desk's opening to now.
-            if people.next_queued(self.store, desk_name, desk.queue) is not None:
-                self.store.transact(lambda: queue_waits(self.store, desk_name, calendar.next_open(now)))
-            return 0
-        count = 0
+            waits = people.next_queued(self.store, desk_name, desk.queue) is not None
+            return calendar.next_open(now) if waits else None
         while not self.stopping.is_set():
             ticket_id = people.next_queued(self.store, desk_name, desk.queue)
             if ticket_id is None or not self.events.distribute(ticket_id):
-                return count
-            count += 1
-        return count
+                break
+        return None
 
     def run_desks(self) -> bool:
         """Judges every desk by the rules for desks; never True."""

@@ -71,6 +71,18 @@ def take_timer(store: Store, subject: str, kind: str, due_at: dt.datetime) -> bo
     return bool(cursor.rowcount == 1)
 
 
+def lease_timer(store: Store, subject: str, kind: str, due_at: dt.datetime, until: dt.datetime) -> bool:
+    """Puts a timer off until `until`, for who works on it now; False when another worker had it first.
+
+    Whoever sets it meanwhile brings it forward again, and so it is not lost; nor is it when the worker dies.
+    """
+    cursor = store.sql(
+        "UPDATE timer SET due_at = ? WHERE subject = ? AND kind = ? AND due_at = ?",
+        micros(until), subject, kind, micros(due_at),
+    )  # fmt: skip
+    return bool(cursor.rowcount == 1)
+
+
 def next_timer(store: Store) -> dt.datetime | None:
     """When the next timer is due."""
     row = store.row("SELECT MIN(due_at) FROM timer")
