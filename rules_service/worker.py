@@ -112,7 +112,7 @@ class Worker:
             self.store.transact(settle)
 
     def drain(self, desk_name: str) -> dt.datetime | None:
-        """Hands out a desk's queue in its order until no slot is free; returns when to look again, if the desk is closed."""
+        """Hands out a desk's queue in its order until no slot is free; returns when to look again, if closed."""
         ruleset = self.live.ruleset()
         desk = ruleset.roster.desks.get(desk_name)
         if desk is None or not desk.proactive_assignment:
