@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 import structlog
+
+_DETAIL = re.compile(r"^DETAIL:.*?(?=^(?:CONTEXT:|Traceback|The above|During)|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def configure(level: str) -> None:
@@ -17,11 +20,9 @@ def configure(level: str) -> None:
     ]
     on_terminal = sys.stderr.isatty()
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if on_terminal
-        else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
     )
-    tail = [renderer] if on_terminal else [structlog.processors.format_exc_info, renderer]
+    tail: list[structlog.types.Processor] = [structlog.processors.format_exc_info, _without_rows, renderer]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -40,3 +41,12 @@ def configure(level: str) -> None:
     root.setLevel(level.upper())
     for chatty in ("urllib3", "transitions", "peewee.migrations"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _without_rows(logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Cuts what PostgreSQL adds to an error: the row that failed, and with it what people wrote."""
+    del logger, method
+    exception = event.get("exception")
+    if isinstance(exception, str):
+        event["exception"] = _DETAIL.sub("DETAIL:  left out\n", exception)
+    return event
