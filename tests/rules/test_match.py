@@ -18,7 +18,7 @@ from tests.rules.samples import VOCABULARY, WINDOW, random_condition, random_row
 
 TRUTHS = list(tables.truths())
 #: Rows that the slow comparison of the readings looks at, each with a whole network of rules.
-SLOW_ROWS = int(os.environ.get("RULES_FUZZ_ROWS", "100000"))
+SLOW_ROWS = int(os.environ.get("RULES_FUZZ_ROWS", "200000"))
 
 
 @pytest.mark.parametrize(("line", "data", "place", "row", "expected"), TRUTHS, ids=[str(one[0]) for one in TRUTHS])
