@@ -7,6 +7,7 @@ import random
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,6 +102,8 @@ class Store:
         if not self.is_postgres and self._anchor is None:
             self._anchor = sqlite3.connect(self.url.removeprefix("sqlite:///"), check_same_thread=False)
             self._anchor.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            # A store that is dropped without `close` lets go of it too.
+            weakref.finalize(self, self._anchor.close)
 
     def skip_locked_of(self, alias: str) -> str:
         """As `skip_locked`, for the rows of one table of a query."""

@@ -146,16 +146,18 @@ def requests_in(text):
     yield from re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)[^`]*`", text)
 
 
+@pytest.fixture(scope="module")
 def addresses():
-    settings = read_settings({"RULES_SERVICE_DATABASE": "sqlite:///:memory:"})
-    return create_app(settings).url_map.bind("")
+    """The addresses of the API."""
+    app = create_app(read_settings({"RULES_SERVICE_DATABASE": "sqlite:///:memory:"}))
+    yield app.url_map.bind("")
+    app.extensions["rules_service"].store.close()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("docs/reference/")])
-def test_every_request_that_is_shown_meets_an_address(name):
-    known = addresses()
+def test_every_request_that_is_shown_meets_an_address(addresses, name):
     for method, path in requests_in(TEXTS[name]):
-        known.match(re.sub(r"\{\w+\}|\bID\b", "1", path), method=method)
+        addresses.match(re.sub(r"\{\w+\}|\bID\b", "1", path), method=method)
 
 
 def test_the_requests_of_the_readme_are_seen():
