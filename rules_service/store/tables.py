@@ -242,10 +242,15 @@ class User(Table):
     #: False once no rule file defines the user any more.
     active = pw.BooleanField()
     presence = pw.TextField(constraints=[pw.Check("presence IN ('online', 'offline', 'away')")])
+    #: Since when.
     presence_at = Instant(null=True)
+    #: The last sign of life, while online or away.
+    heard_at = Instant(null=True)
     #: Tickets that hold a slot; changed only together with the assignment.
     open_count = pw.IntegerField(constraints=[pw.Check("open_count >= 0")])
-    #: Null: no maximum.
+    #: Their own maximum, as the roster says; null for a user without one.
+    max_assignment = pw.IntegerField(null=True)
+    #: The maximum in force; null: none.
     slot_limit = pw.IntegerField(null=True)
     last_assigned_at = Instant(null=True)
 
@@ -253,6 +258,9 @@ class User(Table):
         """One row a person."""
 
         table_name = "member"
+
+
+User.add_index(User.index(User.presence, User.heard_at, name="member_heard", where=User.heard_at.is_null(False)))
 
 
 class Membership(Table):
@@ -294,6 +302,30 @@ class Timer(Table):
 
         table_name = "timer"
         primary_key = pw.CompositeKey("subject", "kind")
+
+
+class Notice(Table):
+    """An action that is held: until its desk opens, or to be told together with others."""
+
+    #: The id that the action will carry.
+    id = pw.TextField(primary_key=True)
+    #: What is told together shares a key; a deferred action has its own id here.
+    key = pw.TextField()
+    ticket_id = pw.TextField()
+    event_id = pw.TextField()
+    type = pw.TextField()
+    cause = pw.TextField()
+    data = pw.TextField()
+    #: The connector of the ticket; null for none.
+    source = pw.TextField(null=True)
+    decided_at = Instant()
+    due_at = Instant()
+
+    class Meta:
+        """By key, and by when it is due."""
+
+        table_name = "notice"
+        indexes = ((("key", "due_at"), False), (("due_at",), False))
 
 
 class DeskMemory(Table):
@@ -438,6 +470,6 @@ class Inbound(Table):
 
 #: All tables, in the order in which they are made.
 TABLES: tuple[type[Table], ...] = (
-    Ticket, Stint, Clock, Event, Action, Delivery, User, Membership, Skill, Timer, DeskMemory, Braked, Ruleset,
+    Ticket, Stint, Clock, Event, Action, Delivery, User, Membership, Skill, Timer, Notice, DeskMemory, Braked, Ruleset,
     Activation, Watched, ApiKey, Process, Plugged, Inbound,
 )  # fmt: skip

@@ -20,7 +20,8 @@ def _words(text):
 def _sqlite_schema(store):
     found = {}
     for name, sql in store.rows("SELECT name, sql FROM sqlite_master WHERE type = 'table'"):
-        columns = [row[1:4] + row[5:6] for row in store.rows(f"PRAGMA table_info({name})")]
+        # Sorted: a column that a later migration adds comes last, and its place means nothing.
+        columns = sorted(row[1:4] + row[5:6] for row in store.rows(f"PRAGMA table_info({name})"))
         indexes = []
         for _, index, unique, origin, partial in store.rows(f"PRAGMA index_list({name})"):
             on = [(row[2], row[3]) for row in store.rows(f"PRAGMA index_xinfo({index})") if row[5]]
@@ -35,7 +36,7 @@ def _sqlite_schema(store):
 def _postgres_schema(store):
     columns = store.rows(
         "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
-        " WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+        " WHERE table_schema = 'public' ORDER BY table_name, column_name"
     )
     indexes = store.rows(
         "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2"
