@@ -116,7 +116,7 @@ def _rules(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding(name="rules", ok=True, detail=f"{len(ruleset.rules.rules)} rules in {settings.rules}")
     for endpoint in ruleset.endpoints.values():
-        unset = unset_variables(f"{endpoint.url} {endpoint.secret or ''}", settings.variables)
+        unset = unset_variables(" ".join(endpoint.texts), settings.variables)
         if unset:
             detail = f"{', '.join(unset)} not set: nothing is delivered there"
             yield Finding(name=f"endpoint {endpoint.name}", ok=False, needed=False, detail=detail)

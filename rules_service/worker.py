@@ -11,6 +11,7 @@ import structlog
 
 from rules_service.clock import Clock, utc_now
 from rules_service.decide import Brakes
+from rules_service.delivery.notifying import Notifier
 from rules_service.delivery.poller import Poller
 from rules_service.delivery.relay import Relay
 from rules_service.delivery.sending import Sender
@@ -67,7 +68,10 @@ class Worker:
         self.events = EventService(self.store, self.live.ruleset, clock, variables=variables, brakes=brakes)
         self.connecting = ConnectorService(self.store, self.live.ruleset, self.events, clock, variables=variables)
         sender = Sender(settings.allow_networks)
-        self.relay = Relay(self.store, self.live.ruleset, sender, self.connecting, clock, variables=variables)
+        notify = Notifier(settings.allow_networks)
+        self.relay = Relay(
+            self.store, self.live.ruleset, sender, self.connecting, clock, variables=variables, notify=notify
+        )
         self.poller = Poller(self.live.ruleset, sender, self.connecting, clock, variables=variables)
         self.stopping = threading.Event()
         self._threads: list[threading.Thread] = []

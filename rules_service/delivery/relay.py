@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from rules_service.clock import Clock
 from rules_service.connectors import UnsentAction, already_done, check_request, requests_for
+from rules_service.delivery.notifying import Notify, Unusable, notification
 from rules_service.delivery.sending import MAX_JSON, Sender, SendError
 from rules_service.ruleset import Ruleset, expand
 from rules_service.service.connecting import ConnectorService
@@ -57,6 +58,7 @@ class Relay:
         clock: Clock,
         *,
         variables: Mapping[str, str],
+        notify: Notify,
         backoff_s: tuple[int, ...] = BACKOFF_S,
     ) -> None:
         """`variables` are what `${VAR}` in endpoints stands for; `backoff_s` is for tests that cannot wait."""
@@ -66,6 +68,7 @@ class Relay:
         self._connecting = connecting
         self._clock = clock
         self._variables = variables
+        self._notify = notify
         self._backoff_s = backoff_s
         self._pool = ThreadPoolExecutor(MAX_UNDER_WAY, thread_name_prefix="relay")
         self._under_way: Counter[str] = Counter()
@@ -109,7 +112,7 @@ class Relay:
                 if delivery.endpoint.startswith("connector:"):
                     self._by_connector(delivery)
                 else:
-                    self._by_webhook(delivery)
+                    self._to_endpoint(delivery)
             except (Failed, SendError, UnsentAction) as error:
                 self._failed(
                     delivery, str(error), final=isinstance(error, UnsentAction) or getattr(error, "final", False)
@@ -139,15 +142,32 @@ class Relay:
         log.info("delivery_put_off", delivery=delivery.id, endpoint=delivery.endpoint, attempts=attempt, why=why)
         self._settle(lambda: outbox.settle_later(self._store, delivery, at, why))
 
-    def _by_webhook(self, delivery: Claimed) -> None:
+    def _to_endpoint(self, delivery: Claimed) -> None:
         endpoint = self._ruleset().endpoints.get(delivery.endpoint)
         if endpoint is None:
             raise Failed("the ruleset has no such endpoint any more", final=True)
-        url = expand(endpoint.url, self._variables)
+        if endpoint.notify is not None:
+            self._by_notification(delivery, endpoint.notify)
+        else:
+            assert endpoint.url is not None
+            self._by_webhook(delivery, endpoint.url, endpoint.secret)
+
+    def _by_notification(self, delivery: Claimed, address: str) -> None:
+        url = expand(address, self._variables)
+        if url is None:
+            raise Failed("a variable of the endpoint's notify is not set")
+        title, body, severity = notification(delivery.action_type, delivery.data, delivery.ticket_id)
+        try:
+            self._notify(url, title, body, severity)
+        except Unusable as error:
+            raise Failed(str(error), final=True) from None
+
+    def _by_webhook(self, delivery: Claimed, address: str, secret: str | None) -> None:
+        url = expand(address, self._variables)
         if url is None:
             raise Failed("a variable of the endpoint's url is not set")
         body = webhook_body(delivery)
-        reply = self._sender.send("POST", url, headers=self._headers(delivery, endpoint.secret, body), data=body)
+        reply = self._sender.send("POST", url, headers=self._headers(delivery, secret, body), data=body)
         if not 200 <= reply.status < 300:  # noqa: PLR2004  success, as HTTP has it
             raise Failed(f"the endpoint answered {reply.status}", final=reply.status == _GONE)
 

@@ -1,4 +1,4 @@
-"""The section `endpoints:`: where actions are delivered; and `${VAR}`, which keeps secrets out of rule files."""
+"""The section `endpoints:`: where actions go, or people are told; and `${VAR}`, which keeps secrets out of the files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A receiver of signed webhooks. `url` and `secret` keep their `${VAR}` until they are used."""
+    """A receiver of signed webhooks, or of notifications; one of `url` and `notify` is there.
+
+    They and `secret` keep their `${VAR}` until they are used.
+    """
 
     name: str
-    url: str
+    #: Where webhooks go.
+    url: str | None = None
+    #: Signs the webhooks.
     secret: str | None = None
+    #: An address as `apprise` reads it, such as `slack://...` or `mailto://...`.
+    notify: str | None = None
     #: The action types that it receives; None: all.
     actions: frozenset[str] | None = None
 
@@ -29,12 +36,21 @@ class Endpoint:
         """Whether actions of this type go there."""
         return self.actions is None or action_type in self.actions
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What may hold a `${VAR}`."""
+        return tuple(text for text in (self.url, self.secret, self.notify) if text is not None)
+
 
 class EndpointSchema(ma.Schema):
     """One endpoint."""
 
-    url = ma.fields.String(required=True)
-    secret = ma.fields.String(load_default=None)
+    url = ma.fields.String(load_default=None, metadata={"description": "Where signed webhooks go."})
+    secret = ma.fields.String(load_default=None, metadata={"description": "Signs the webhooks: whsec_ and base64."})
+    notify = ma.fields.String(
+        load_default=None,
+        metadata={"description": "Whom to tell instead, as apprise writes it: mailto://..., slack://..., tgram://..."},
+    )
     actions = ma.fields.Raw(load_default="all")
 
 
@@ -42,6 +58,8 @@ def parse_endpoint(name: str, data: object, place: Place) -> Endpoint | None:
     """The endpoint, or None after reporting every problem."""
     found = shaped(EndpointSchema, data, place)
     if found is None:
+        return None
+    if not _is_one(found, place):
         return None
     actions = found["actions"]
     if actions == "all":
@@ -52,7 +70,25 @@ def parse_endpoint(name: str, data: object, place: Place) -> Endpoint | None:
     else:
         place.at("actions").problem("type", f"`actions:` is all, or a list of actions; not {describe(actions)}")
         return None
-    return Endpoint(name=name, url=found["url"], secret=found["secret"], actions=wanted)
+    return Endpoint(name=name, url=found["url"], secret=found["secret"], notify=found["notify"], actions=wanted)
+
+
+def _is_one(found: dict[str, Any], place: Place) -> bool:
+    """Whether it is a webhook or a notification, and not both."""
+    if (found["url"] is None) == (found["notify"] is None):
+        kind = "missing" if found["url"] is None else "value"
+        place.problem(kind, "an endpoint takes exactly one of url, notify")
+        return False
+    if found["notify"] is None:
+        return True
+    if found["secret"] is not None:
+        place.at("secret").problem("value", "`secret:` signs webhooks; what is sent by `notify:` is not signed")
+        return False
+    if "${" not in found["notify"] and "://" not in found["notify"]:
+        example = "such as mailto://USER:PASSWORD@example.com"
+        place.at("notify").problem("value", f"`notify:` is an address as apprise writes it, {example}")
+        return False
+    return True
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str | None:

@@ -213,7 +213,10 @@ class EventService:
     def _receivers_of(self, ruleset: Ruleset, source: str | None) -> dict[str, tuple[str, ...]]:
         from rules_service.rules import ACTIONS  # noqa: PLC0415  once a ruleset
 
-        endpoints = [found for found in ruleset.endpoints.values() if expand(found.url, self.variables)]
+        endpoints = [
+            found for found in ruleset.endpoints.values()
+            if all(expand(text, self.variables) for text in found.texts)
+        ]  # fmt: skip
         connector = ruleset.connectors.get(source or "")
         return {
             kind: (

@@ -66,6 +66,7 @@ def rule_file_schema(
     for name, fields in RAW.items():
         for field, shape in fields.items():
             definitions[name]["properties"][field] |= shape
+    definitions["Endpoint"]["oneOf"] = [{"required": ["url"]}, {"required": ["notify"]}]
     for name, implied in _IMPLIED.items():
         definitions[name]["required"] = [field for field in definitions[name]["required"] if field not in implied]
     tests = {name: _section(name, schema) for name, schema in more.items()}
