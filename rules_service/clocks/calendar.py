@@ -15,8 +15,10 @@ of a repeated hour the desk stays as it was at the end of the first.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -109,6 +111,12 @@ class Calendar:
         from rules_service.clocks.calendar_config import calendar_from  # noqa: PLC0415  it builds what is defined here
 
         return calendar_from(config)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Tells the hours from others: the same for the same zone, week, exceptions and holidays."""
+        content = (self.timezone, self.week, self.exceptions, self.holidays, self.on_holidays)
+        return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
     @property
     def is_always_open(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -76,25 +76,74 @@ def used_pct(clock: ServiceClock, hours: Hours, at: dt.datetime) -> int:
     return used_s(clock, hours, at) * 100 // clock.target_s
 
 
-def pause(clock: ServiceClock, hours: Hours, at: dt.datetime) -> ServiceClock:
-    """The clock halted at `at`; one that does not run is returned as it is. A breach stays a breach."""
-    if clock.running_since_at is None:
+def pause(clock: ServiceClock, hours: Hours, at: dt.datetime, state: str) -> ServiceClock:
+    """The clock halted at `at` by `state`; one that is halted goes on so, in that state. A breach stays a breach."""
+    if clock.status not in LIVE:
         return clock
+    if clock.running_since_at is None:
+        return _noted(clock, max(at, last_end_at(clock)), state)
+    counted = _counted(clock, hours, at)
     return replace(
-        _counted(clock, hours, at),
+        _noted(counted, max(at, clock.running_since_at), state),
         status="breached" if clock.status == "breached" else "paused",
         due_at=clock.due_at if clock.status == "breached" else None,
     )
 
 
 def resume(clock: ServiceClock, hours: Hours, at: dt.datetime) -> ServiceClock:
-    """The clock going on from `at`; one that runs or is over is returned as it is."""
+    """The clock going on from `at`, or from its last pause if that is later; one that runs or is over is left alone."""
     if clock.status not in LIVE or clock.running_since_at is not None:
         return clock
+    # Without this an event that tells of an earlier time would have the same minutes counted twice.
+    since = max(at, last_end_at(clock))
     if clock.status == "breached":
-        return replace(clock, running_since_at=at)
-    due_at = hours.add(at, max(0, clock.target_s - clock.used_s))
-    return replace(clock, status="running", running_since_at=at, due_at=due_at)
+        return replace(clock, running_since_at=since)
+    due_at = hours.add(since, max(0, clock.target_s - clock.used_s))
+    return replace(clock, status="running", running_since_at=since, due_at=due_at)
+
+
+def reopen(clock: ServiceClock, target: Target, hours: Hours, at: dt.datetime, state: str, under: str) -> ServiceClock:
+    """A clock that is over, going on at `at` from what it had used; the time between, in `state`, does not count."""
+    assert clock.stopped_at is not None
+    paused = replace(
+        _noted(clock, max(clock.stopped_at, last_end_at(clock)), state),
+        status="paused",
+        stopped_at=None,
+        breached_at=None,
+        due_at=None,
+    )
+    if target.calendar != clock.calendar:
+        paused = _counted_on(paused, under)
+    return resume(replace(paused, target_s=target.seconds, calendar=target.calendar), hours, at)
+
+
+def rewind(clock: ServiceClock, hours_of: Callable[[str], Hours], at: dt.datetime) -> ServiceClock:
+    """The clock without what it counted after `at`: for what happened then and is told only now."""
+    if all(end <= at for _, end in clock.intervals):
+        return clock
+    kept = tuple((start, min(end, at)) for start, end in clock.intervals if start < at)
+    used = sum(hours_of(calendar_at(clock, start)).elapsed(start, end) for start, end in clock.intervals)
+    left = sum(hours_of(calendar_at(clock, start)).elapsed(start, end) for start, end in kept)
+    return replace(
+        clock,
+        calendar=calendar_at(clock, kept[-1][0]) if kept else calendar_at(clock, clock.started_at),
+        intervals=kept,
+        used_s=max(0, clock.used_s - used + left),
+        running_since_at=None,
+        pauses=tuple(found for found in clock.pauses if found[0] < at),
+        calendars=tuple(found for found in clock.calendars if found[0] < at),
+    )
+
+
+def calendar_at(clock: ServiceClock, at: dt.datetime) -> str:
+    """Name of the calendar on which the clock counted, or counts, at that time."""
+    return next((name for until, name, _ in clock.calendars if at < until), clock.calendar)
+
+
+def last_end_at(clock: ServiceClock) -> dt.datetime:
+    """Until when all is said of the clock: the end of its last interval, or the start of its last pause."""
+    ends = (clock.started_at, *(end for _, end in clock.intervals[-1:]), *(since for since, _ in clock.pauses[-1:]))
+    return max(ends)
 
 
 def stop(clock: ServiceClock, hours: Hours, at: dt.datetime) -> ServiceClock:
@@ -129,27 +178,46 @@ def breach(clock: ServiceClock) -> ServiceClock:
     return replace(clock, status="breached", breached_at=clock.due_at)
 
 
-def retarget(clock: ServiceClock, target: Target, old: Hours, new: Hours, at: dt.datetime) -> ServiceClock:
+def retarget(
+    clock: ServiceClock, target: Target, old: Hours, new: Hours, at: dt.datetime, *, under: str = ""
+) -> ServiceClock:
     """The clock held to another target or calendar from `at` on; what it has used stays used.
 
     Where the new target is already used up it is due at `at`, and its warnings are skipped. Verdicts are final: a
-    clock that breached is returned as it is.
+    clock that breached is returned as it is. `under` is the short hash of the ruleset that says what `old` is.
     """
     same = (clock.target_s, clock.calendar, clock.warn_at_pct) == (target.seconds, target.calendar, target.warn_at_pct)
     if same or clock.status not in ("running", "paused"):
         return clock
     counted = _counted(clock, old, at) if clock.running_since_at is not None else clock
+    if clock.calendar != target.calendar:
+        counted = _counted_on(counted, under)
     rest = target.seconds - counted.used_s
-    running = clock.status == "running"
+    since = None if clock.running_since_at is None else max(at, clock.running_since_at)
     return replace(
         counted,
         target_s=target.seconds,
         calendar=target.calendar,
         warn_at_pct=target.warn_at_pct,
         warned_pct=100 if rest <= 0 else clock.warned_pct,
-        running_since_at=at if running else None,
-        due_at=(new.add(at, rest) if rest > 0 else at) if running else None,
+        running_since_at=since,
+        due_at=None if since is None else new.add(since, rest) if rest > 0 else at,
     )
+
+
+def redefine(clock: ServiceClock, hours: Hours, at: dt.datetime, *, under: str) -> ServiceClock:
+    """The clock once its calendar has other hours than in the ruleset `under` (a short hash).
+
+    What was counted stays counted; the interval now running is counted by the new hours as a whole, and is due by
+    them, at `at` at the earliest.
+    """
+    if clock.status not in LIVE:
+        return clock
+    noted = _counted_on(clock, under)
+    if clock.status != "running" or clock.running_since_at is None:
+        return noted
+    due_at = hours.add(clock.running_since_at, max(0, clock.target_s - clock.used_s))
+    return replace(noted, due_at=max(due_at, at))
 
 
 def next_change_at(clock: ServiceClock, hours: Hours) -> dt.datetime | None:
@@ -187,3 +255,20 @@ def _counted(clock: ServiceClock, hours: Hours, at: dt.datetime) -> ServiceClock
         running_since_at=None,
         intervals=(*clock.intervals, (since, until)) if until > since else clock.intervals,
     )
+
+
+def _noted(clock: ServiceClock, at: dt.datetime, state: str) -> ServiceClock:
+    """The clock paused by `state` since `at`; the same state again is no news."""
+    went_on = bool(clock.pauses) and all(end <= clock.pauses[-1][0] for _, end in clock.intervals[-1:])
+    if went_on and clock.pauses[-1][1] == state:
+        return clock
+    kept = clock.pauses[:-1] if went_on and clock.pauses[-1][0] == at else clock.pauses
+    return replace(clock, pauses=(*kept, (at, state)))
+
+
+def _counted_on(clock: ServiceClock, under: str) -> ServiceClock:
+    """The clock with its calendar noted for the intervals so far, where it is not noted yet."""
+    until = clock.intervals[-1][1] if clock.intervals else clock.started_at
+    if until <= (clock.calendars[-1][0] if clock.calendars else clock.started_at):
+        return clock
+    return replace(clock, calendars=(*clock.calendars, (until, clock.calendar, under)))

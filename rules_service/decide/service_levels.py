@@ -9,6 +9,7 @@ from rules_service import clocks
 from rules_service.clocks import LIVE, Target
 from rules_service.decide.attributes import Facts, row_of
 from rules_service.decide.draft import Draft
+from rules_service.ruleset import has_other_hours, short_hash
 from rules_service.tickets import ServiceClock, Snapshot
 
 
@@ -17,6 +18,7 @@ def move_clocks(draft: Draft, before: Snapshot) -> None:
     if not draft.ticket.live:
         _end(draft, draft.clocks, void=True)
         return
+    _redefine(draft, before)
     started = before.ticket is None
     new_stint = draft.stint is not None and (before.stint is None or before.stint.number != draft.stint.number)
     if draft.ended_stints:
@@ -31,6 +33,17 @@ def move_clocks(draft: Draft, before: Snapshot) -> None:
     _follow_status(draft)
     if draft.event.type == "ticket.imported":
         _settle(draft)
+
+
+def _redefine(draft: Draft, before: Snapshot) -> None:
+    """Clocks whose calendar has other hours since another ruleset is in force."""
+    earlier = before.ruleset_hash
+    if earlier is None or earlier == draft.ruleset.hash:
+        return
+    for name, clock in draft.clocks.items():
+        if clock.status in LIVE and has_other_hours(draft.ruleset, clock.calendar, earlier):
+            hours = draft.ruleset.hours(clock.calendar)
+            draft.clocks[name] = clocks.redefine(clock, hours, draft.now, under=short_hash(earlier))
 
 
 def _settle(draft: Draft) -> None:
@@ -76,8 +89,9 @@ def _end(draft: Draft, names: Iterable[str], *, void: bool) -> None:
         clock = draft.clocks.get(name)
         if clock is None or clock.status not in LIVE:
             continue
-        hours = draft.ruleset.hours(clock.calendar)
         at = max(draft.at, clock.started_at)
+        clock = clocks.rewind(clock, draft.ruleset.hours, at)
+        hours = draft.ruleset.hours(clock.calendar)
         ended = clocks.void(clock, hours, at) if void else clocks.stop(clock, hours, at)
         if clock.status == "breached" and ended.status == "met":
             draft.follow("sla.corrected", {"clock": name}, cause="late report")
@@ -102,7 +116,7 @@ def _start_or_retarget(draft: Draft, before: Snapshot, *, new_stint: bool) -> No
         clock = draft.clocks.get(name)
         if clock is not None and clock.status in LIVE:
             old, new = draft.ruleset.hours(clock.calendar), draft.ruleset.hours(target.calendar)
-            draft.clocks[name] = clocks.retarget(clock, target, old, new, draft.now)
+            draft.clocks[name] = clocks.retarget(clock, target, old, new, draft.now, under=_under(draft))
             continue
         begins = {
             "assigned_to_responded": new_stint,
@@ -127,11 +141,8 @@ def _started(draft: Draft, name: str, target: Target, previous: ServiceClock | N
         at = draft.ticket.created_at
     stint_number = draft.ticket.stint_number if clocks.CLOCKS[name].scope == "stint" else 0
     if name == "resolution" and previous is not None and _on_reopen(draft) == "continue":
-        # What was used before closing stays used; the time closed does not count.
-        paused = replace(
-            previous, status="paused", stopped_at=None, breached_at=None, running_since_at=None, due_at=None
-        )
-        return clocks.resume(replace(paused, target_s=target.seconds, calendar=target.calendar), hours, at)
+        state = draft.before.ticket.status if draft.before.ticket else draft.ticket.status
+        return clocks.reopen(previous, target, hours, at, state, _under(draft))
     return clocks.start(name, target=target, hours=hours, at=at, stint_number=stint_number)
 
 
@@ -148,8 +159,13 @@ def _follow_status(draft: Draft) -> None:
     if state is None or state.clock == "stopped":
         return
     for name, clock in draft.clocks.items():
-        if clock.status not in LIVE or (state.clock == "running") == (clock.running_since_at is not None):
-            continue
         hours = draft.ruleset.hours(clock.calendar)
-        move = clocks.resume if state.clock == "running" else clocks.pause
-        draft.clocks[name] = move(clock, hours, max(draft.at, clock.started_at))
+        at = max(draft.at, clock.started_at)
+        if state.clock == "running":
+            draft.clocks[name] = clocks.resume(clock, hours, at)
+        else:
+            draft.clocks[name] = clocks.pause(clock, hours, at, draft.ticket.status)
+
+
+def _under(draft: Draft) -> str:
+    return short_hash(draft.ruleset.hash)

@@ -44,7 +44,7 @@ class Ruleset:
     braked: frozenset[str] = frozenset()
     #: Event type -> the longest window, in seconds, in which `recent.*` of some rule counts it.
     recent_s: Mapping[str, int] = field(default_factory=dict)
-    #: Hash of an earlier ruleset -> (rule id, hash of its conditions) of its rules without `on:`.
+    #: Hash of an earlier ruleset -> (rule id, hash of its conditions) of its rules without `on:`, and of its calendars.
     predecessors: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     #: Attributes that rules read and only the database knows.
     gathered_needs: frozenset[str] = frozenset()

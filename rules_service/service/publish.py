@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from rules_service.decide import load_ruleset, prime
 from rules_service.errors import InvalidRuleset, NoRuleset, UnknownName
 from rules_service.problems import Problem
-from rules_service.ruleset import Files, Ruleset, content_hash
+from rules_service.ruleset import Files, Ruleset, content_hash, hours_told
 from rules_service.simulate import run_tests
-from rules_service.store import Store, rulesets
+from rules_service.store import Store, roster, rulesets
 from rules_service.tickets import SYSTEM, Event
 
 #: Open tickets that publishing looks at to say how many meet a new rule already.
@@ -123,7 +123,7 @@ def watch(store: Store, files: Files, now: dt.datetime) -> Published | None:
 
 def _put_live(store: Store, ruleset: Ruleset, files: Files, now: dt.datetime, by: str) -> Published:
     texts = json.dumps({name: content.decode("utf-8-sig") for name, content in files.items()}, ensure_ascii=False)
-    rules = json.dumps({rule.id: rule.when_hash for rule in ruleset.rules.edge_rules})
+    rules = json.dumps({rule.id: rule.when_hash for rule in ruleset.rules.edge_rules} | hours_told(ruleset))
     primed, looked_at = _count_primed(store, ruleset, now)
 
     def work() -> bool:
@@ -131,7 +131,7 @@ def _put_live(store: Store, ruleset: Ruleset, files: Files, now: dt.datetime, by
         rulesets.store_files(ruleset.hash, texts, rules, now, by)
         if rulesets.active_hash(store) == ruleset.hash:
             return False
-        rulesets.sync_roster(store, ruleset.roster)
+        roster.sync(store, ruleset.roster)
         rulesets.activate(ruleset.hash, now, by)
         return True
 

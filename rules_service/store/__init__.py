@@ -1,6 +1,7 @@
 """The database: tables, claims, queries. The only room that knows peewee."""
 
 from rules_service.store import api_keys, desks, figures, outbox, people, plugged, rulesets
+from rules_service.store.clocks import read_ended
 from rules_service.store.store import Lost, Store
 from rules_service.store.tickets import (
     Chain,
@@ -48,6 +49,7 @@ __all__ = [
     "people",
     "plugged",
     "queue_waits",
+    "read_ended",
     "read_event",
     "read_loads",
     "read_ticket",

@@ -136,6 +136,8 @@ class Clock(Table):
     breached_at = Instant(null=True)
     #: [[start, end], ...] in microseconds.
     intervals = pw.TextField()
+    #: What else its history needs, as JSON: pauses, calendars, warnings, when it was due, and the ruleset's short hash.
+    history = pw.TextField(null=True)
 
     class Meta:
         """By ticket."""
@@ -361,7 +363,7 @@ class Ruleset(Table):
     hash = pw.TextField(primary_key=True)
     #: {file name: content}.
     files = pw.TextField()
-    #: {rule id: hash of its conditions}, to tell which rules are new to a ticket.
+    #: {rule id: hash of its conditions}, to tell which rules are new to a ticket; with the hashes of its calendars.
     rules = pw.TextField()
     published_at = Instant()
     published_by = pw.TextField()

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rules_service.store import codec
+from rules_service.store.clocks import write_ended
 from rules_service.store.store import Lost, Store
 from rules_service.store.tables import instant, micros
 from rules_service.teams import Wanted
-from rules_service.tickets import PRIORITIES, Action, Decision, Event, Person, ServiceClock, Snapshot, Stint
+from rules_service.tickets import PRIORITIES, Action, Decision, Event, Person, Snapshot, Stint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,8 @@ def write_change(store: Store, change: Change) -> None:
     _write_ticket(store, change)
     _write_stints(store, change)
     decisions = [decision for chain in change.chains for decision in chain.decisions]
-    _write_clocks(store, change, [clock for decision in decisions for clock in decision.ended_clocks])
+    ended = [clock for decision in decisions for clock in decision.ended_clocks]
+    write_ended(store, _ticket_id(change), ended, change.ruleset_hash)
     _write_log(store, change)
     _write_actions(store, change)
     for user_id, delta in sorted(change.slots.items()):
@@ -218,21 +220,6 @@ def _write_stints(store: Store, change: Change) -> None:
                 stint.over_maximum,
             )
             for stint in new
-        ],
-    )  # fmt: skip
-
-
-def _write_clocks(store: Store, change: Change, ended: Sequence[ServiceClock]) -> None:
-    store.many(
-        "INSERT INTO clock (ticket_id, name, stint_number, status, calendar, target_s, used_s, started_at, stopped_at,"
-        " breached_at, intervals) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                _ticket_id(change), clock.name, clock.stint_number, clock.status, clock.calendar, clock.target_s,
-                clock.used_s, micros(clock.started_at), _micros(clock.stopped_at), _micros(clock.breached_at),
-                codec.dump(clock.intervals),
-            )
-            for clock in ended
         ],
     )  # fmt: skip
 

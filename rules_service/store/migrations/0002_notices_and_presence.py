@@ -9,11 +9,13 @@ STATEMENTS = (
     'CREATE INDEX "notice_due_at" ON "notice" ("due_at")',
     'ALTER TABLE "member" ADD COLUMN "heard_at" {big}',
     'ALTER TABLE "member" ADD COLUMN "max_assignment" INTEGER',
+    'ALTER TABLE "clock" ADD COLUMN "history" TEXT',
     'CREATE INDEX "member_heard" ON "member" ("presence", "heard_at") WHERE ("heard_at" IS NOT NULL)',
 )
 
 UNDO = (
     'DROP INDEX "member_heard"',
+    'ALTER TABLE "clock" DROP COLUMN "history"',
     'ALTER TABLE "member" DROP COLUMN "max_assignment"',
     'ALTER TABLE "member" DROP COLUMN "heard_at"',
     'DROP TABLE "notice"',
