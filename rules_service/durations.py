@@ -20,6 +20,9 @@ class Duration:
     seconds: int
     service: bool = False
 
+    def __str__(self) -> str:
+        return f"{'service ' if self.service else ''}{format_duration(self.seconds)}"
+
 
 def parse_duration(text: object) -> Duration:
     """The duration that `text` states; ValueError, with what would be accepted, for anything else."""
@@ -32,6 +35,14 @@ def parse_duration(text: object) -> Duration:
     if not _WHOLE.fullmatch(words):
         raise ValueError(f"a duration is {ACCEPTED}; not {text!r}")
     return Duration(sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(words)), service)
+
+
+def parse_wall_s(text: object) -> int:
+    """As `parse_duration`, in seconds, where only the wall clock makes sense; ValueError for service hours too."""
+    found = parse_duration(text)
+    if found.service:
+        raise ValueError(f"this time runs on the wall clock; leave out the word service in {text!r}")
+    return found.seconds
 
 
 def format_duration(seconds: float) -> str:

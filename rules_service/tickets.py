@@ -36,6 +36,8 @@ EVENT_TYPES: Mapping[str, str] = {
     "message.sent": "somebody, or a machine, answered the customer",
     "note.added": "somebody wrote an internal note",
     "feedback.received": "the customer judged the service",
+    "escalation.approved": "a supervisor agreed to an escalation that waits for it",
+    "escalation.refused": "a supervisor did not agree to an escalation that waits for it",
     "escalation.acknowledged": "a target of the escalation took it up",
     "escalation.closed": "the escalation is over",
     "user.online": "an agent can receive tickets",
@@ -214,6 +216,9 @@ class Escalation:
     summary: str = ""
     opened_at: dt.datetime
     opened_by: str | None = None
+    #: Since when it waits for a supervisor's yes, with nobody asked yet; None once it has it, or needs none.
+    approval_wanted_at: dt.datetime | None = None
+    approved_by: str | None = None
     #: The users asked so far, in order.
     targets: tuple[str, ...] = ()
     #: Who keeps following it: who escalated, and who held the ticket.
@@ -302,6 +307,28 @@ class Action:
     data: Mapping[str, Any]
     #: What caused it: `rule:ID`, `distribution`, `escalation`, `request`.
     cause: str
+    #: When it goes out where it is held: deferred, or to be told together with others. None: at once.
+    held_until_at: dt.datetime | None = None
+    #: Actions that are told together carry the same key; None: by itself.
+    digest_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """An action that is held, for the time being."""
+
+    #: The id that the action will carry.
+    id: str
+    #: What is told together shares a key; an action by itself has its own id here.
+    key: str
+    #: A ticket's id, or `desk:NAME`.
+    subject: str
+    event_id: str
+    action: Action
+    #: The connector of its ticket; None for none.
+    source: str | None = None
+    decided_at: dt.datetime
+    due_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from rules_service.service import publish
 from rules_service.service.connecting import ConnectorService
 from rules_service.service.desks import judge_desk
 from rules_service.service.events import EventService
+from rules_service.service.notices import send_notices
 from rules_service.settings import Settings
 from rules_service.store import Store, due_tickets, people, queue_waits, rulesets
 
@@ -90,6 +91,11 @@ class Worker:
                 return False
             self.events.handle_due(ticket_id)
         return len(found) == BATCH
+
+    def run_notices(self) -> bool:
+        """Sends what was held until now; True when there may be more."""
+        ruleset = self.live.ruleset()
+        return send_notices(self.store, lambda source: self.events.receivers(ruleset, source), self.clock())
 
     def run_timers(self) -> bool:
         """Drains the queues of desks that have a freed slot, or that open; True when there may be more."""
@@ -197,6 +203,7 @@ class Worker:
         for name, work in (
             ("due", self.run_due),
             ("timers", self.run_timers),
+            ("notices", self.run_notices),
             ("inbound", self.run_inbound),
             ("relay", self.run_relay),
         ):

@@ -196,6 +196,9 @@ class ActionSchema(ma.Schema):
     type = ma.fields.String()
     cause = ma.fields.String()
     data = ma.fields.Dict()
+    held_until_at = UTCInstant(
+        metadata={"description": "when it goes out at the latest, where it is held: a digest, or deferred"}
+    )
 
 
 class AnswerSchema(ma.Schema):

@@ -6,6 +6,7 @@ from rules_service.decide.decide import adopt, decide, evolve
 from rules_service.decide.desks import DeskDecision, decide_desk
 from rules_service.decide.draft import described
 from rules_service.decide.firing import Brakes, prime
+from rules_service.decide.holding import told_together
 from rules_service.decide.loading import check_ruleset, load_ruleset
 from rules_service.decide.moves import EVENT_OF, move_of
 from rules_service.decide.run import EmptyWorld, World, run
@@ -36,4 +37,5 @@ __all__ = [
     "row_of",
     "run",
     "slot_changes",
+    "told_together",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from rules_service.clocks import CLOCKS, Hours, used_pct, used_s
 from rules_service.rules import WINDOWED, Attribute
 from rules_service.ruleset import Ruleset
-from rules_service.tickets import EVENT_TYPES, PRIORITIES, ROLES, Event, ServiceClock, Snapshot, Ticket
+from rules_service.tickets import EVENT_TYPES, PRIORITIES, ROLES, Escalation, Event, ServiceClock, Snapshot, Ticket
 
 #: Prefix of the attributes that a ruleset declares itself.
 CUSTOM = "ticket.custom."
@@ -109,7 +109,7 @@ def _plain() -> Iterable[Computed]:
         ("ticket.level", "number", "level of its assignee, 0 to 3", _level),
         ("ticket.transfers", "number", "how often it was transferred", lambda f: f.ticket.transfers_count),
         ("ticket.reopens", "number", "how often it was reopened", lambda f: f.ticket.reopens_count),
-        ("ticket.escalated", "bool", "whether an escalation is open", lambda f: f.snapshot.escalation is not None),
+        ("ticket.escalated", "bool", "whether an escalation is open", lambda f: _escalated(f) is not None),
         ("customer.id", "text", "the customer's id", lambda f: f.ticket.customer_id),
         ("customer.lifetime_value", "number", "what the customer is worth", lambda f: f.ticket.customer_lifetime_value),
         ("customer.language", "text", "the customer's language", lambda f: f.ticket.customer_language),
@@ -135,6 +135,12 @@ def _plain() -> Iterable[Computed]:
         yield Computed(
             attribute=Attribute(name=name, kind="choice", about=about, values=values, ordered=ordered), read=read
         )
+
+
+def _escalated(facts: Facts) -> Escalation | None:
+    """The open escalation; one that waits for a supervisor's yes is not open yet."""
+    found = facts.snapshot.escalation
+    return found if found is not None and found.approval_wanted_at is None else None
 
 
 def _level(facts: Facts) -> int | None:
@@ -175,7 +181,7 @@ _SINCE: Mapping[str, tuple[str, Began]] = {
     ),
     "escalated": (
         "since its open escalation began",
-        lambda f: f.snapshot.escalation.opened_at if f.snapshot.escalation else None,
+        lambda f: found.opened_at if (found := _escalated(f)) else None,
     ),
 }
 

@@ -80,10 +80,12 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
 
     for rule in ruleset.rules.edge_rules:
         memory = snapshot.memory.get(rule.id)
-        if memory is not None and memory.spent and (repeat_at := _repeat_due(rule, memory, ticket)) is not None:
-            yield repeat_at, "timer.due", {"rule": rule.id, "why": "repeat"}
+        if memory is not None and memory.spent:
+            repeat_at = _repeat_due(ruleset, rule, memory, ticket)
+            if repeat_at is not None:
+                yield repeat_at, "timer.due", {"rule": rule.id, "why": "repeat"}
         if memory is not None and not memory.spent and rule.limit is not None:
-            yield from _limit_due(rule, memory, snapshot, judged_at)
+            yield from _limit_due(ruleset, rule, memory, ticket, judged_at)
         timed = ruleset.timed_atoms.get(rule.id)
         if timed is None:
             continue
@@ -100,21 +102,22 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
                 break
 
 
-def _repeat_due(rule: Rule, memory: RuleMemory, ticket: Ticket) -> dt.datetime | None:
+def _repeat_due(ruleset: Ruleset, rule: Rule, memory: RuleMemory, ticket: Ticket) -> dt.datetime | None:
     """When the rule fires again if its conditions stay true: after its pause, and once its limit allows it."""
-    repeat_at = next_repeat_at(rule, memory)
+    repeat_at = next_repeat_at(ruleset, ticket.desk, rule, memory)
     if repeat_at is None or rule.limit is None:
         return repeat_at
-    ends_at = limit_ends_at(rule.limit, memory, ticket.stint_number, repeat_at)
+    ends_at = limit_ends_at(ruleset, ticket.desk, rule.limit, memory, ticket.stint_number, repeat_at)
     if ends_at is None:
         return repeat_at
     return max(repeat_at, ends_at) if ends_at.year < dt.MAXYEAR else None
 
 
-def _limit_due(rule: Rule, memory: RuleMemory, snapshot: Snapshot, judged_at: dt.datetime) -> Iterator[Due]:
+def _limit_due(
+    ruleset: Ruleset, rule: Rule, memory: RuleMemory, ticket: Ticket, judged_at: dt.datetime
+) -> Iterator[Due]:
     """The end of a limit that may hold back a rule whose conditions are true."""
     assert rule.limit is not None
-    assert snapshot.ticket is not None
-    ends_at = limit_ends_at(rule.limit, memory, snapshot.ticket.stint_number, judged_at)
+    ends_at = limit_ends_at(ruleset, ticket.desk, rule.limit, memory, ticket.stint_number, judged_at)
     if ends_at is not None and ends_at.year < dt.MAXYEAR:
         yield ends_at, "timer.due", {"rule": rule.id, "why": "limit"}

@@ -9,7 +9,9 @@ from typing import Any
 
 from rules_service.decide.attributes import ATTRIBUTES
 from rules_service.decide.firing import limit_ends_at, repeat_is_due, spoken
+from rules_service.decide.holding import hold
 from rules_service.messages import Dotted, render
+from rules_service.rules import ActionSpec
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import Action, Firing, RuleMemory
 
@@ -47,10 +49,10 @@ def decide_desk(
                 kept[rule.id] = replace(remembered, spent=False, fired_count=0)
             continue
         kept[rule.id] = remembered
-        if remembered.spent and not repeat_is_due(rule, remembered, now):
+        if remembered.spent and not repeat_is_due(ruleset, desk, rule, remembered, now):
             continue
         because = {name: row.get(name) for name in sorted(ruleset.rules.reads[rule.id])}
-        if rule.limit is not None and limit_ends_at(rule.limit, remembered, 0, now) is not None:
+        if rule.limit is not None and limit_ends_at(ruleset, desk, rule.limit, remembered, 0, now) is not None:
             continue
         keep = rule.limit.count if rule.limit else 1
         kept[rule.id] = replace(
@@ -70,12 +72,13 @@ def decide_desk(
             )
         )
         if not shadow:
-            actions += [_action(ruleset, rule.id, spec.type, spec.data, row) for spec in rule.then]
+            actions += [_action(ruleset, rule.id, spec, row, now) for spec in rule.then]
     return DeskDecision(desk=desk, row=row, memory=kept, firings=tuple(firings), actions=tuple(actions))
 
 
-def _action(ruleset: Ruleset, rule_id: str, kind: str, data: Mapping[str, Any], row: Mapping[str, Any]) -> Action:
-    said = dict(data)
+def _action(ruleset: Ruleset, rule_id: str, spec: ActionSpec, row: Mapping[str, Any], now: dt.datetime) -> Action:
+    desk = row["desk.name"]
+    said = {key: value for key, value in spec.data.items() if key not in ("digest", "defer")}
 
     def value(name: str) -> Any:
         unit = ATTRIBUTES[name].attribute.unit if name in ATTRIBUTES else None
@@ -85,4 +88,5 @@ def _action(ruleset: Ruleset, rule_id: str, kind: str, data: Mapping[str, Any], 
         said["text"] = render(ruleset.templates[said["template"]], Dotted(value))
     elif "text" in said and said["text"] in ruleset.texts:
         said["text"] = render(ruleset.texts[said["text"]], Dotted(value))
-    return Action(type=kind, data={"desk": row["desk.name"], **said}, cause=f"rule:{rule_id}")
+    action = Action(type=spec.type, data={"desk": desk, **said}, cause=f"rule:{rule_id}")
+    return hold(ruleset, action, spec.data, desk, None, now)

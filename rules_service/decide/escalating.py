@@ -9,6 +9,7 @@ import datetime as dt
 from dataclasses import replace
 
 from rules_service.decide.draft import Draft
+from rules_service.durations import Duration
 from rules_service.ruleset import Ruleset
 from rules_service.teams import EscalationPolicy, Step
 from rules_service.tickets import SYSTEM, Escalation, Reason, Ticket
@@ -31,6 +32,8 @@ def move_escalation(draft: Draft) -> None:
         return
     elif not draft.ticket.live or draft.ticket.closed_at is not None or kind == "escalation.closed":
         draft.escalation = None
+    elif kind in ("escalation.approved", "escalation.refused"):
+        _answer_request(draft, draft.escalation)
     elif kind == "escalation.step_due":
         _climb(draft)
     elif kind == "escalation.overdue":
@@ -39,7 +42,7 @@ def move_escalation(draft: Draft) -> None:
         draft.act("alert", "escalation", to=["supervisor", "management"], severity="critical", text=text)
     elif kind == "sla.corrected":
         _take_back(draft, _breach(draft.event.data.get("clock")))
-    elif kind in _ACTS and draft.escalation.acknowledged_at is None and _is_target(draft):
+    elif kind in _ACTS and _is_awaited(draft.escalation) and _is_target(draft):
         draft.escalation = replace(
             draft.escalation, acknowledged_at=draft.at, acknowledged_by=draft.actor.id, step_due_at=None
         )
@@ -69,6 +72,10 @@ def _breach(clock: object) -> str:
     return f"clock {clock}"
 
 
+def _is_awaited(escalation: Escalation) -> bool:
+    return escalation.acknowledged_at is None and escalation.approval_wanted_at is None
+
+
 def _is_target(draft: Draft) -> bool:
     assert draft.escalation is not None
     return draft.actor.id in draft.escalation.targets or draft.event.type == "escalation.acknowledged"
@@ -86,14 +93,19 @@ def _open(draft: Draft) -> None:
     data = draft.event.data
     reason = str(data.get("reason") or f"{draft.actor.role} {draft.actor.id or ''}".strip())
     start = max(0, int(data.get("start_at") or 1) - 1)
+    asks = draft.actor.role == "agent"
     if draft.escalation is not None:
         draft.escalation = replace(draft.escalation, reasons=(*draft.escalation.reasons, reason))
-        if start > draft.escalation.step:
+        if draft.escalation.approval_wanted_at is not None:
+            if not asks:
+                # Whoever may call help without asking has said yes by doing so.
+                _approve(draft, draft.escalation)
+        elif start > draft.escalation.step:
             _stand_on(draft, _policy(draft, draft.escalation.policy), start, draft.escalation.round)
         return
     policy = _policy(draft, data.get("policy"))
     followers = [found for found in (draft.actor.id, draft.ticket.assignee) if found]
-    overdue_at = draft.now + dt.timedelta(seconds=policy.close_within_s) if policy.close_within_s else None
+    overdue_at = _later(draft, policy.close_within)
     draft.escalation = Escalation(
         id=f"{draft.event.id}",
         policy=policy.name,
@@ -104,7 +116,36 @@ def _open(draft: Draft) -> None:
         followers=tuple(dict.fromkeys(followers)),
         overdue_at=overdue_at,
     )
-    _stand_on(draft, policy, min(start, len(policy.steps) - 1), 0)
+    start = min(start, len(policy.steps) - 1)
+    if policy.needs_approval and asks:
+        draft.escalation = replace(draft.escalation, step=start, approval_wanted_at=draft.now)
+        who, summary = draft.actor.id or "An agent", draft.escalation.summary
+        text = f"{who} asks to escalate ticket {draft.ticket.id}: {summary}"
+        draft.act("alert", "escalation", to=["supervisor"], severity="warning", text=text)
+        draft.marks.append("escalation_waits_for_approval")
+        return
+    _stand_on(draft, policy, start, 0)
+
+
+def _answer_request(draft: Draft, escalation: Escalation) -> None:
+    """A yes starts the ladder where the agent wanted it; a no closes the escalation, and the agent is told."""
+    if draft.outcome in ("unchanged", "recorded"):
+        return
+    if draft.event.type == "escalation.approved":
+        _approve(draft, escalation)
+        return
+    draft.escalation = None
+    draft.marks.append("escalation_refused")
+    if escalation.opened_by is not None:
+        why = draft.event.data.get("reason")
+        text = f"The escalation of ticket {draft.ticket.id} was refused{f': {why}' if why else ''}"
+        draft.act("alert", "escalation", to=[f"user:{escalation.opened_by}"], severity="info", text=text)
+
+
+def _approve(draft: Draft, escalation: Escalation) -> None:
+    draft.escalation = replace(escalation, approval_wanted_at=None, approved_by=draft.actor.id)
+    draft.marks.append("escalation_approved")
+    _stand_on(draft, _policy(draft, escalation.policy), escalation.step, 0)
 
 
 def _take_back(draft: Draft, reason: str) -> None:
@@ -145,7 +186,7 @@ def _stand_on(draft: Draft, policy: EscalationPolicy, index: int, round_: int) -
     else:
         draft.escalation = replace(draft.escalation, step=len(policy.steps) - 1, round=round_, step_due_at=None)
         return
-    due_at = draft.now + dt.timedelta(seconds=step.ack_within_s) if step.ack_within_s else None
+    due_at = _later(draft, step.ack_within)
     draft.escalation = replace(
         draft.escalation,
         step=number,
@@ -154,6 +195,10 @@ def _stand_on(draft: Draft, policy: EscalationPolicy, index: int, round_: int) -
         step_due_at=None if draft.escalation.acknowledged_at else due_at,
     )
     _involve(draft, step, targets)
+
+
+def _later(draft: Draft, length: Duration | None) -> dt.datetime | None:
+    return draft.ruleset.later(draft.ticket.desk, draft.now, length) if length is not None else None
 
 
 def _involve(draft: Draft, step: Step, targets: tuple[str, ...]) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 from rules_service.decide.attributes import Facts, row_of
 from rules_service.decide.draft import Draft
+from rules_service.decide.holding import hold
 from rules_service.durations import format_duration
 from rules_service.messages import Dotted, render
 from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Row, Rule
-from rules_service.tickets import SYSTEM, Event, Firing, RuleMemory, Snapshot
+from rules_service.ruleset import Ruleset
+from rules_service.tickets import SYSTEM, Action, Event, Firing, RuleMemory, Snapshot
 
 _HOUR = dt.timedelta(hours=1)
 _DAY = dt.timedelta(days=1)
@@ -62,7 +64,11 @@ def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
     used: set[str] = set()
     for rule in matching:
         remembered = memory.get(rule.id) or RuleMemory(when_hash=rule.when_hash)
-        if not rule.on and remembered.spent and not repeat_is_due(rule, remembered, draft.now):
+        if (
+            not rule.on
+            and remembered.spent
+            and not repeat_is_due(draft.ruleset, draft.ticket.desk, rule, remembered, draft.now)
+        ):
             continue
         because = {name: _plain(row.get(name)) for name in sorted(draft.ruleset.rules.reads[rule.id])}
         held_back = _held_back(draft, rule, remembered, chain, brakes)
@@ -94,23 +100,28 @@ def _judged_at(draft: Draft) -> dt.datetime:
     return max(draft.at, draft.before.judged_at or draft.at)
 
 
-def repeat_is_due(rule: Rule, memory: RuleMemory, now: dt.datetime) -> bool:
+def repeat_is_due(ruleset: Ruleset, desk: str, rule: Rule, memory: RuleMemory, now: dt.datetime) -> bool:
     """Whether a rule that fired already fires again, its conditions having stayed true."""
-    due = next_repeat_at(rule, memory)
+    due = next_repeat_at(ruleset, desk, rule, memory)
     return due is not None and due <= now
 
 
-def next_repeat_at(rule: Rule, memory: RuleMemory) -> dt.datetime | None:
-    """When a rule that fired fires again if its conditions stay true; None when it does not."""
+def next_repeat_at(ruleset: Ruleset, desk: str, rule: Rule, memory: RuleMemory) -> dt.datetime | None:
+    """When a rule that fired fires again if its conditions stay true; None when it does not.
+
+    `desk` is the one in whose service hours the rule may count.
+    """
     repeat = rule.repeat
     if repeat is None or not memory.fired_at or (repeat.at_most is not None and memory.fired_count >= repeat.at_most):
         return None
     # Without the time at which one was held back it would stay due, for ever.
     since = max(memory.fired_at[-1], memory.held_back_at or memory.fired_at[-1])
-    return since + dt.timedelta(seconds=repeat.every_s)
+    return ruleset.later(desk, since, repeat.every)
 
 
-def limit_ends_at(limit: Limit, memory: RuleMemory, stint_number: int, now: dt.datetime) -> dt.datetime | None:
+def limit_ends_at(
+    ruleset: Ruleset, desk: str, limit: Limit, memory: RuleMemory, stint_number: int, now: dt.datetime
+) -> dt.datetime | None:
     """None while the limit allows a firing; else when it next does, `datetime.max` where time does not help."""
     never = dt.datetime.max.replace(tzinfo=dt.UTC)
     if limit.scope == "ticket":
@@ -118,10 +129,9 @@ def limit_ends_at(limit: Limit, memory: RuleMemory, stint_number: int, now: dt.d
     if limit.scope == "stint":
         count = memory.stint_count if memory.stint_number == stint_number else 0
         return never if count >= limit.count else None
-    assert limit.within_s is not None
-    window = dt.timedelta(seconds=limit.within_s)
-    recent = [at for at in memory.fired_at if now - at < window]
-    return recent[-limit.count] + window if len(recent) >= limit.count else None
+    assert limit.within is not None
+    ends = [ruleset.later(desk, at, limit.within) for at in memory.fired_at[-limit.count :]]
+    return ends[0] if len(ends) == limit.count and ends[0] > now else None
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
@@ -146,7 +156,7 @@ def _prime(draft: Draft) -> None:
     draft.memory = {**draft.memory, **memory}
 
 
-def prime(ruleset: Any, snapshot: Snapshot, event: Event, now: dt.datetime) -> dict[str, RuleMemory]:
+def prime(ruleset: Ruleset, snapshot: Snapshot, event: Event, now: dt.datetime) -> dict[str, RuleMemory]:
     """The memory of rules that are new to this ticket: spent where they hold on the ticket as it stands.
 
     Rules that say `catch_up: true` stay armed.
@@ -209,10 +219,9 @@ def _held_back(draft: Draft, rule: Rule, remembered: RuleMemory, chain: Chain, b
     if draft.event.data.get("automated") is True and not rule.automated:
         return "the event is by a machine"
     if rule.limit is not None:
-        ends_at = limit_ends_at(rule.limit, remembered, draft.ticket.stint_number, draft.now)
-        if ends_at is not None:
-            scope = rule.limit.scope if rule.limit.within_s is None else f"{rule.limit.within_s} s"
-            return f"its limit of {rule.limit.count} per {scope} is reached"
+        ticket = draft.ticket
+        if limit_ends_at(draft.ruleset, ticket.desk, rule.limit, remembered, ticket.stint_number, draft.now):
+            return f"its limit of {rule.limit} is reached"
     recent = sum(1 for at in draft.firings_at if draft.now - at < _DAY)
     if recent >= brakes.firings_a_day:
         return f"{recent} rules fired on this ticket within a day"
@@ -300,7 +309,8 @@ def _say(draft: Draft, rule: Rule, spec: ActionSpec, facts: Facts, brakes: Brake
         said["text"] = render(template, values(facts), draft.ticket.customer_language)
     else:
         said["text"] = _text(draft, spec.data["text"], facts)
-    draft.act(spec.type, f"rule:{rule.id}", **said)
+    action = Action(type=spec.type, data=said, cause=f"rule:{rule.id}")
+    draft.actions.append(hold(draft.ruleset, action, spec.data, draft.ticket.desk, draft.ticket, draft.now))
     return None
 
 

@@ -92,6 +92,7 @@ def move_of(
     holder = person(ticket.assignee)
     group = ruleset.roster.groups.get(ticket.group or "")
     followers = snapshot.escalation.followers if snapshot.escalation else ()
+    reopen_within = ruleset.lifecycle.reopen_within
     return Move(
         ticket=ticket,
         actor=actor,
@@ -104,7 +105,9 @@ def move_of(
         escalated_by_groups=frozenset(found.group for name in followers if (found := person(name)) and found.group),
         assignee_group=holder.group if holder else None,
         transfer_limit=group.transfer_limit if group else None,
-        reopen_within_s=ruleset.lifecycle.reopen_within_s,
+        reopen_until_at=ruleset.later(ticket.desk, ticket.closed_at, reopen_within)
+        if reopen_within is not None and ticket.closed_at is not None
+        else None,
         data=data,
     )
 
@@ -421,6 +424,19 @@ def _gone(draft: Draft) -> None:
 def _acknowledged(draft: Draft) -> None:
     if draft.escalation is None or draft.escalation.acknowledged_at is not None:
         draft.outcome = "unchanged"
+    elif draft.escalation.approval_wanted_at is not None:
+        draft.outcome = "recorded"
+
+
+def _judged(draft: Draft) -> None:
+    """A yes or no to an escalation that waits for it: by a supervisor or management, or as the helpdesk says."""
+    if draft.escalation is None or draft.escalation.approval_wanted_at is None:
+        draft.outcome = "unchanged"
+    elif draft.actor.role not in ("supervisor", "management", "system"):
+        draft.outcome = "recorded"
+        draft.reasons.append(
+            Reason(code="role", text=f"a {draft.actor.role} cannot decide about an escalation; a supervisor can")
+        )
 
 
 def _failed(draft: Draft) -> None:
@@ -465,6 +481,8 @@ _HANDLERS: Mapping[str, Callable[[Draft], None]] = {
     "ticket.merged": _gone,
     "message.sent": _sent,
     "message.received": _received,
+    "escalation.approved": _judged,
+    "escalation.refused": _judged,
     "escalation.acknowledged": _acknowledged,
     "action.failed": _failed,
 }

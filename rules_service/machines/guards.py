@@ -30,7 +30,8 @@ class Move:
     #: Group of the user who holds the ticket.
     assignee_group: str | None = None
     transfer_limit: int | None = None
-    reopen_within_s: int | None = None
+    #: Until when a customer may reopen it; None: for ever.
+    reopen_until_at: dt.datetime | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -127,9 +128,9 @@ def under_transfer_limit(move: Move) -> Reason | None:
 
 def within_reopen(move: Move) -> Reason | None:
     """Inside the lifecycle's reopen_within; staff always."""
-    if move.actor.role not in ("customer", "system") or move.reopen_within_s is None or move.ticket.closed_at is None:
+    if move.actor.role not in ("customer", "system") or move.reopen_until_at is None:
         return None
-    if move.now - move.ticket.closed_at <= dt.timedelta(seconds=move.reopen_within_s):
+    if move.now <= move.reopen_until_at:
         return None
     return Reason(code="reopen_too_late", text="the time in which a customer may reopen the ticket is over")
 

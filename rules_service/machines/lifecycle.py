@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from transitions import EventData, Machine, MachineError
 
+from rules_service.durations import Duration
 from rules_service.machines.guards import GUARDS, Move
 from rules_service.tickets import Reason
 
@@ -65,7 +66,8 @@ class Lifecycle:
     initial: str
     states: Mapping[str, State]
     rows: tuple[Transition, ...]
-    reopen_within_s: int | None = None
+    #: How long a customer may reopen a closed ticket; None: for ever.
+    reopen_within: Duration | None = None
     #: A state that an earlier lifecycle had -> the state in which its tickets go on.
     maps: Mapping[str, str] = field(default_factory=dict)
     #: (status, role) -> the rows open to that role there, in order.
@@ -146,7 +148,7 @@ def build(
     initial: str,
     states: Mapping[str, State],
     rows: tuple[Transition, ...],
-    reopen_within_s: int | None,
+    reopen_within: Duration | None,
     maps: Mapping[str, str],
 ) -> Lifecycle:
     """A lifecycle with its table and machine; the rows must have been validated."""
@@ -164,7 +166,7 @@ def build(
         initial=initial,
         states=states,
         rows=rows,
-        reopen_within_s=reopen_within_s,
+        reopen_within=reopen_within,
         maps=maps,
         table={key: tuple(found) for key, found in table.items()},
         machine=machine,

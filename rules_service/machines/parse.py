@@ -50,10 +50,10 @@ def parse_lifecycle(data: object, place: Place) -> Lifecycle | None:
         return None
     states = _states(section["states"], place.at("states"))
     roles = _roles(section["roles"], place.at("roles"))
-    reopen_within_s = None
+    reopen_within = None
     if section["reopen_within"] is not None:
         try:
-            reopen_within_s = parse_duration(section["reopen_within"]).seconds
+            reopen_within = parse_duration(section["reopen_within"])
         except ValueError as error:
             place.at("reopen_within").problem("duration", str(error))
     rows: list[Transition] = []
@@ -73,9 +73,7 @@ def parse_lifecycle(data: object, place: Place) -> Lifecycle | None:
         _check_whole(initial, states, rows, place)
     if len(place.problems) > before:
         return None
-    return build(
-        initial=initial, states=states, rows=tuple(rows), reopen_within_s=reopen_within_s, maps=section["maps"]
-    )
+    return build(initial=initial, states=states, rows=tuple(rows), reopen_within=reopen_within, maps=section["maps"])
 
 
 def _states(data: dict[str, Any], place: Place) -> dict[str, State]:

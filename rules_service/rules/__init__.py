@@ -1,6 +1,6 @@
 """Conditions and actions of the rule language: read, checked, compiled, matched."""
 
-from rules_service.rules.actions import ACTIONS, PARTIES, PLACEMENTS, ActionSpec, Limit, Names, Repeat
+from rules_service.rules.actions import ACTIONS, PARTIES, PLACEMENTS, SEVERITIES, ActionSpec, Limit, Names, Repeat
 from rules_service.rules.conditions import (
     All,
     AnyOf,
@@ -27,6 +27,7 @@ __all__ = [
     "LISTENABLE",
     "PARTIES",
     "PLACEMENTS",
+    "SEVERITIES",
     "WINDOWED",
     "ActionSpec",
     "All",

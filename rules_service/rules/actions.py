@@ -8,14 +8,18 @@ from typing import Any
 
 import marshmallow as ma
 
-from rules_service.durations import parse_duration
-from rules_service.problems import Place, check_names, describe, hint, shaped
+from rules_service.durations import Duration, parse_duration
+from rules_service.problems import DURATION, Place, check_names, describe, hint, shaped
 from rules_service.tickets import PRIORITIES
 
 #: Whom an alert can name, beside `user:ID` and `endpoint:ID`.
 PARTIES = ("assignee", "supervisor", "group", "technical", "management", "customer", "followers")
 
+#: Mildest first.
 SEVERITIES = ("info", "warning", "critical")
+
+#: Until when a message may be deferred: the next opening of the ticket's desk.
+DEFERRALS = ("service_hours",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +90,18 @@ class MessageSchema(ma.Schema):
     text = ma.fields.String()
 
 
-class AlertSchema(MessageSchema):
-    """alert: parties to tell."""
+class ToCustomerSchema(MessageSchema):
+    """reply, request_feedback: a message that may wait for the desk's opening."""
+
+    defer = ma.fields.String(validate=ma.validate.OneOf(DEFERRALS))
+
+
+class AlertSchema(ToCustomerSchema):
+    """alert: parties to tell, now, together with others, or once the desk is open."""
 
     to = ma.fields.List(ma.fields.String(), required=True, validate=ma.validate.Length(min=1))
     severity = ma.fields.String(load_default="warning", validate=ma.validate.OneOf(SEVERITIES))
+    digest = ma.fields.String(metadata={DURATION: True})
 
 
 class EmptySchema(ma.Schema):
@@ -114,11 +125,11 @@ SHAPES: Mapping[str, tuple[type[ma.Schema], str | None, tuple[str, ...]]] = {
     "transfer": (TransferSchema, "group", ("group", "desk")),
     "escalate": (EscalateSchema, "summary", ()),
     "alert": (AlertSchema, "to", ("template", "text")),
-    "reply": (MessageSchema, "template", ("template", "text")),
+    "reply": (ToCustomerSchema, "template", ("template", "text")),
     "note": (MessageSchema, "text", ("template", "text")),
     "close": (EmptySchema, None, ()),
     "reopen": (EmptySchema, None, ()),
-    "request_feedback": (MessageSchema, "template", ("template", "text")),
+    "request_feedback": (ToCustomerSchema, "template", ("template", "text")),
     "call": (CallSchema, None, ()),
 }
 
@@ -209,6 +220,11 @@ def _check_message(found: dict[str, Any], place: Place, names: Names) -> None:
 
 def _check_alert(found: dict[str, Any], place: Place, names: Names) -> None:
     _check_message(found, place, names)
+    if "digest" in found:
+        try:
+            found["digest"] = parse_duration(found["digest"])
+        except ValueError as error:
+            place.at("digest").problem("duration", str(error))
     for index, party in enumerate(found["to"]):
         kind, _, name = party.partition(":")
         if kind == "user" and name:
@@ -257,19 +273,23 @@ _CHECKS: Mapping[str, Callable[[dict[str, Any], Place, Names], None]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """Fire again `every_s` seconds while the conditions stay true, `at_most` times in all (None: without end)."""
+    """Fire again every so long while the conditions stay true, `at_most` times in all (None: without end)."""
 
-    every_s: int
+    every: Duration
     at_most: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """At most `count` firings per ticket, per stint, or within `within_s` seconds."""
+    """At most `count` firings per ticket, per stint, or within a length of time."""
 
     count: int
+    #: ticket, stint or duration.
     scope: str
-    within_s: int | None = None
+    within: Duration | None = None
+
+    def __str__(self) -> str:
+        return f"{self.count} per {self.within or self.scope}"
 
 
 def parse_limit(text: object) -> Limit:
@@ -279,5 +299,5 @@ def parse_limit(text: object) -> Limit:
         count, scope = int(words[0]), words[1].strip()
         if scope in ("ticket", "stint"):
             return Limit(count=count, scope=scope)
-        return Limit(count=count, scope="duration", within_s=parse_duration(scope).seconds)
+        return Limit(count=count, scope="duration", within=parse_duration(scope))
     raise ValueError(f'a limit is written "1 per ticket", "1 per stint" or "2 per 1h"; not {text!r}')

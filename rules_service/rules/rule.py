@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import marshmallow as ma
@@ -171,11 +171,12 @@ def _parse_firing(found: dict[str, Any], place: Place) -> tuple[Repeat | None, L
     repeat = limit = None
     if found["repeat"] is not None:
         try:
-            every_s = parse_duration(found["repeat"]["every"]).seconds
+            every = parse_duration(found["repeat"]["every"])
         except ValueError as error:
             place.at("repeat", "every").problem("duration", str(error))
         else:
-            repeat = Repeat(every_s=max(1, every_s), at_most=found["repeat"]["at_most"])
+            every = replace(every, seconds=max(1, every.seconds))
+            repeat = Repeat(every=every, at_most=found["repeat"]["at_most"])
     if found["limit"] is not None:
         try:
             limit = parse_limit(found["limit"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rules_service.clocks import Calendar, SlaPolicy
 from rules_service.connectors import Connector
+from rules_service.durations import Duration
 from rules_service.machines import Lifecycle
 from rules_service.messages import Template, Text
 from rules_service.rules import Attribute, KeywordIndex, Rulebook
@@ -57,6 +59,12 @@ class Ruleset:
         """The service hours of a desk."""
         found = self.roster.desks.get(desk)
         return self.hours(found.calendar if found else "always")
+
+    def later(self, desk: str, start: dt.datetime, length: Duration) -> dt.datetime:
+        """The instant at which so much time has passed since `start`: wall time, or service time of the desk."""
+        if length.service:
+            return self.calendar_of_desk(desk).add(start, length.seconds)
+        return start + dt.timedelta(seconds=length.seconds)
 
     #: The same, as clocks and durations ask for it.
     hours_of_desk = calendar_of_desk

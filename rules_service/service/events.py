@@ -419,7 +419,13 @@ def _answer(event: Event, decisions: Sequence[Decision], after: Snapshot) -> dic
         "marks": sorted({mark for decision in decisions for mark in decision.marks}),
         "fired": [firing.rule_id for decision in decisions for firing in decision.firings if firing.outcome == "fired"],
         "actions": [
-            {"id": found_id, "type": action.type, "cause": action.cause, "data": plain(action.data)}
+            {
+                "id": found_id,
+                "type": action.type,
+                "cause": action.cause,
+                "data": plain(action.data),
+                **({"held_until_at": action.held_until_at.isoformat()} if action.held_until_at else {}),
+            }
             for found_id, action in actions_of(event, decisions)
         ],
         "decision_id": event.id,

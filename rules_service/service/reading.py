@@ -96,6 +96,8 @@ def ticket(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) -> 
             "summary": escalation.summary,
             "opened_at": _iso(escalation.opened_at),
             "opened_by": escalation.opened_by,
+            "approval_wanted_at": _iso(escalation.approval_wanted_at),
+            "approved_by": escalation.approved_by,
             "targets": list(escalation.targets),
             "followers": list(escalation.followers),
             "acknowledged_at": _iso(escalation.acknowledged_at),

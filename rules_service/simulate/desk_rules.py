@@ -57,11 +57,12 @@ class DeskRules:
     def _instants(self, rule: Rule, desk: str, world: MemoryWorld) -> Iterator[dt.datetime]:
         memory = self._memory.get(desk, {}).get(rule.id)
         if memory is not None:
-            if (at := next_repeat_at(rule, memory)) is not None:
+            if (at := next_repeat_at(self.ruleset, desk, rule, memory)) is not None:
                 yield at
-            ends_at = limit_ends_at(rule.limit, memory, 0, world.now) if rule.limit is not None else None
-            if ends_at is not None and ends_at.year < dt.MAXYEAR:
-                yield ends_at
+            if rule.limit is not None:
+                ends_at = limit_ends_at(self.ruleset, desk, rule.limit, memory, 0, world.now)
+                if ends_at is not None and ends_at.year < dt.MAXYEAR:
+                    yield ends_at
         oldest = world.oldest_waiting(desk)
         for atom in atoms_of(rule.when):
             if atom.attribute == "desk.oldest_waiting" and oldest is not None and isinstance(atom.value, int):

@@ -27,7 +27,7 @@ EXPECT: Mapping[str, str] = {
     "ticket": "fields of the ticket; `tags`, `custom` and `customer` hold at least these",
     "tickets": "the same of several tickets, by id",
     "clocks": "state of its clocks, or {state, due_at, target, used}; none: there is no such clock",
-    "escalation": "the open escalation: none, or {policy, step, round, acknowledged_by, targets, reasons, followers}",
+    "escalation": "the open escalation: none, or {policy, step, round, approval, acknowledged_by, targets, reasons, followers}",
     "refused": "the transitions that were refused, each with a code of its reasons, or true",
     "irregular": "facts for which the lifecycle had no edge, by event type",
     "marks": "marks that decisions carry: late ones, loops, tickets over the maximum",
@@ -45,7 +45,11 @@ TICKET_FIELDS: Mapping[str, str] = {
 
 CLOCK_FIELDS = ("state", "due_at", "target", "used")
 CLOCK_STATES = ("running", "paused", "met", "breached", "missed", "void", "none")
-ESCALATION_FIELDS = ("policy", "step", "round", "acknowledged_by", "targets", "reasons", "followers", "summary")
+ESCALATION_FIELDS = (
+    "policy", "step", "round", "approval", "acknowledged_by", "targets", "reasons", "followers", "summary",
+)  # fmt: skip
+#: Whether an escalation waits for a supervisor's yes, has it, or needs none.
+APPROVALS = ("wanted", "given", "none")
 
 #: Action -> its data; `call` is an operation of a connector.
 ACTION_FIELDS: Mapping[str, tuple[str, ...]] = {**ACTION_DATA, "call": ("connector", "operation", "data")}
@@ -198,6 +202,8 @@ def _check_escalation(value: object, place: Place, ruleset: Ruleset) -> None:
             inner_place.problem("unknown-key", f'unknown key "{name}"{hint(name, ESCALATION_FIELDS)}', key=True)
         elif name == "policy":
             check_name(wanted, {*ruleset.escalation_policies, "supervisor"}, "escalation policy", inner_place)
+        elif name == "approval":
+            check_name(wanted, APPROVALS, "approval", inner_place)
         elif name in ("targets", "followers", "reasons"):
             check_field("list", wanted, inner_place, ruleset)
 

@@ -214,8 +214,9 @@ class Judge:
                 open_one = "no escalation is open" if found is None else f"one is open: {'; '.join(found.reasons)}"
                 _fail(place, open_one)
             return
+        approval = "wanted" if found.approval_wanted_at else "given" if found.approved_by else "none"
         actual = {
-            "policy": found.policy, "step": found.step + 1, "round": found.round, "summary": found.summary,
+            "approval": approval, "policy": found.policy, "step": found.step + 1, "round": found.round, "summary": found.summary,
             "acknowledged_by": found.acknowledged_by, "targets": list(found.targets),
             "reasons": list(found.reasons), "followers": list(found.followers),
         }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 import marshmallow as ma
 
 from rules_service.decide import EVENT_OF, GATHERED
-from rules_service.durations import parse_duration
+from rules_service.durations import parse_wall_s
 from rules_service.problems import Place, check_names, describe, hint, shaped
 from rules_service.ruleset import Ruleset
 from rules_service.simulate.stories import Happens, Loads, Presence, Step, Until, Waits
@@ -325,7 +325,7 @@ def check_name(value: object, known: Iterable[str], what: str, place: Place) -> 
 def parse_seconds(data: object, place: Place) -> int:
     """A duration in seconds; 0 after a problem."""
     try:
-        return parse_duration(data).seconds
+        return parse_wall_s(data)
     except ValueError as error:
         place.problem("duration", str(error))
         return 0

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rules_service.decide import described, due_event, next_due_at, run
+from rules_service.decide import described, due_event, next_due_at, run, told_together
 from rules_service.ruleset import Ruleset
 from rules_service.simulate.desk_rules import DeskRules
 from rules_service.simulate.world import MemoryWorld
-from rules_service.tickets import SYSTEM, Actor, Decision, Event, Snapshot
+from rules_service.tickets import SYSTEM, Actor, Decision, Event, Notice, Snapshot
 
 #: Chains of decisions that one story may take; a rule that goes round for ever ends there.
 MOST_CHAINS = 10_000
@@ -146,6 +146,8 @@ class _Player:
         #: Desks whose queue may move.
         self._draining: set[str] = set()
         self._desks = DeskRules(ruleset)
+        #: Actions that are held: key -> notices, oldest first.
+        self._held: dict[str, list[Notice]] = {}
         for user_id in story.online:
             self.world.set_online(user_id, online=True)
         for user_id, count in story.loads.items():
@@ -202,9 +204,35 @@ class _Player:
         return decisions, replace(after, people={}, gathered={})
 
     def _note(self, event: Event, decisions: Sequence[Decision], *, refused: bool = False) -> None:
+        if not refused:
+            decisions = [self._hold(event, decision) for decision in decisions]
         self.chains.append(
             Chained(step=self.step, now=self.world.now, event=event, decisions=tuple(decisions), refused=refused)
         )
+
+    def _hold(self, event: Event, decision: Decision) -> Decision:
+        """The decision without the actions that are held; those are told at their time."""
+        for number, action in enumerate(decision.actions):
+            if action.held_until_at is not None:
+                own = f"{event.id}:{decision.generation}:{number}"
+                notice = Notice(
+                    id=own, key=action.digest_key or own, subject=event.ticket_id, event_id=event.id, action=action,
+                    decided_at=self.world.now, due_at=action.held_until_at,
+                )  # fmt: skip
+                self._held.setdefault(notice.key, []).append(notice)
+        return replace(decision, actions=tuple(action for action in decision.actions if action.held_until_at is None))
+
+    def _tell(self, key: str) -> None:
+        """Tells what was held under a key: by itself, or together."""
+        notices = self._held.pop(key)
+        first = notices[0]
+        action = told_together(notices) if len(notices) > 1 else replace(first.action, held_until_at=None)
+        event = Event(
+            id=f"notice:{first.id}", type="timer.due", at=self.world.now, ticket_id=first.subject, actor=SYSTEM,
+            data={"notices": len(notices)}, cause="deadline",
+        )  # fmt: skip
+        told = Decision(event=event, now=self.world.now, ruleset_hash=self.ruleset.hash, actions=(action,))
+        self._note(event, [told])
 
     def _settle(self, ticket_id: str, after: Snapshot) -> None:
         for user_id in self.world.settle(ticket_id, after):
@@ -222,7 +250,10 @@ class _Player:
             at, ticket_id = min(due, key=lambda found: found[0], default=(None, ""))
             opens_at, desk = min(self._openings(), default=(None, ""))
             judged_at = self._desks.next_at(self.world)
-            first = min((instant for instant in (at, opens_at, judged_at) if instant is not None), default=None)
+            held = ((found[0].due_at, found[0].decided_at, key) for key, found in self._held.items())
+            told_at, _, key = min(held, default=(None, None, ""))
+            instants = (at, opens_at, judged_at, told_at)
+            first = min((instant for instant in instants if instant is not None), default=None)
             if first is None or first > until:
                 break
             self.world.now = max(self.world.now, first)
@@ -230,6 +261,8 @@ class _Player:
                 self._deadline(ticket_id)
             elif first == opens_at:
                 self._draining.add(desk)
+            elif first == told_at:
+                self._tell(key)
             self._drain()
         self.world.now = until
 

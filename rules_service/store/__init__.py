@@ -1,15 +1,20 @@
 """The database: tables, claims, queries. The only room that knows peewee."""
 
-from rules_service.store import api_keys, desks, figures, outbox, people, plugged, rulesets
+from rules_service.store import api_keys, desks, figures, outbox, people, plugged, roster, rulesets
+from rules_service.store.actions import (
+    Outgoing,
+    action_id,
+    actions_of,
+    due_notice_keys,
+    take_notices,
+    write_actions,
+)
 from rules_service.store.clocks import read_ended
 from rules_service.store.store import Lost, Store
 from rules_service.store.tickets import (
     Chain,
     Change,
-    Outgoing,
     Stored,
-    action_id,
-    actions_of,
     claim_slot,
     digest,
     due_tickets,
@@ -21,7 +26,6 @@ from rules_service.store.tickets import (
     read_loads,
     read_ticket,
     recent_events,
-    write_actions,
     write_change,
     write_desk_event,
     write_user_event,
@@ -40,6 +44,7 @@ __all__ = [
     "claim_slot",
     "desks",
     "digest",
+    "due_notice_keys",
     "due_tickets",
     "figures",
     "freed_slot",
@@ -54,7 +59,9 @@ __all__ = [
     "read_loads",
     "read_ticket",
     "recent_events",
+    "roster",
     "rulesets",
+    "take_notices",
     "write_actions",
     "write_change",
     "write_desk_event",

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rules_service.store import codec
+from rules_service.store.actions import Outgoing, actions_of, write_actions
 from rules_service.store.clocks import write_ended
 from rules_service.store.store import Lost, Store
 from rules_service.store.tables import instant, micros
 from rules_service.teams import Wanted
-from rules_service.tickets import PRIORITIES, Action, Decision, Event, Person, Snapshot, Stint
+from rules_service.tickets import PRIORITIES, Decision, Event, Person, Snapshot, Stint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,8 @@ def _write_ticket(store: Store, change: Change) -> None:
         _micros(ticket.closed_at),
         _micros(change.next_due_at),
         any(clock.status in ("breached", "missed") for clock in change.after.clocks),
-        change.after.escalation is not None,
+        change.after.escalation is not None and change.after.escalation.approval_wanted_at is None,
+        ticket.live,
         change.ruleset_hash[:12],
         state,
     )
@@ -189,7 +191,7 @@ def _write_ticket(store: Store, change: Change) -> None:
 _COLUMNS = (
     "version", "status", "priority", "tier", "channel", "team", "desk", "assignee", "customer_id", "created_at",
     "queued_at", "waiting_since_at", "closed_at", "next_due_at", "breached", "escalated",
-    "judged_under", "state",
+    "live", "judged_under", "state",
 )  # fmt: skip
 _MARKS = ", ".join("?" * (len(_COLUMNS) + 1))
 _UPDATE = f"UPDATE ticket SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE id = ? AND version = ?"
@@ -211,17 +213,25 @@ def _write_stints(store: Store, change: Change) -> None:
             )  # fmt: skip
     new = [stint for stint in (*ended, *([after] if after else ())) if stint.number > known]
     store.many(
-        "INSERT INTO stint (ticket_id, number, agent_id, desk, assigned_at, opened_at, responded_at, ended_at,"
-        " ended_by, over_maximum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO stint (ticket_id, number, agent_id, desk, queued_at, assigned_at, opened_at, responded_at,"
+        " ended_at, ended_by, over_maximum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                _ticket_id(change), stint.number, stint.agent_id, stint.desk, micros(stint.assigned_at),
-                _micros(stint.opened_at), _micros(stint.responded_at), _micros(stint.ended_at), stint.ended_by,
+                _ticket_id(change), stint.number, stint.agent_id, stint.desk, _waited_since(change, stint),
+                micros(stint.assigned_at), _micros(stint.opened_at), _micros(stint.responded_at), _micros(stint.ended_at), stint.ended_by,
                 stint.over_maximum,
             )
             for stint in new
         ],
     )  # fmt: skip
+
+
+def _waited_since(change: Change, stint: Stint) -> int | None:
+    """Since when the ticket of a new stint had waited in the queue of the stint's desk; None where it had not."""
+    before = change.before.ticket
+    if before is None or before.queued_at is None or before.desk != stint.desk or stint.taken_from is not None:
+        return None
+    return micros(before.queued_at)
 
 
 def _write_log(store: Store, change: Change) -> None:
@@ -271,66 +281,15 @@ def logged(decision: Decision) -> dict[str, Any]:
 _SAID = frozenset({"message.text", "ticket.subject"})
 
 
-def action_id(event_id: str, number: int) -> str:
-    """The id of the `number`th action of an event's chain: stable, unique, telling nothing."""
-    return f"act_{hashlib.sha256(f'{event_id}#{number}'.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
-
-
-def actions_of(chain_event: Event, decisions: Iterable[Decision]) -> list[tuple[str, Action]]:
-    """The actions of a chain in order, each with its id."""
-    found = [action for decision in decisions for action in decision.actions]
-    return [(action_id(chain_event.id, number), action) for number, action in enumerate(found, 1)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """An action as it goes to the feed and, by the receivers of its type, to the outbox."""
-
-    id: str
-    #: A ticket's id, or `desk:NAME`.
-    subject: str
-    event_id: str
-    action: Action
-
-
 def _write_actions(store: Store, change: Change) -> None:
+    ticket = change.after.ticket
+    assert ticket is not None
     actions = [
-        Outgoing(id=found_id, subject=chain.event.ticket_id, event_id=chain.event.id, action=action)
+        Outgoing(id=found_id, subject=ticket.id, event_id=chain.event.id, action=action, source=ticket.source)
         for chain in change.chains
         for found_id, action in actions_of(chain.event, chain.decisions)
     ]
     write_actions(store, actions, change.receivers, change.now)
-
-
-def write_actions(
-    store: Store, actions: Sequence[Outgoing], receivers: Mapping[str, Sequence[str]], now: dt.datetime
-) -> None:
-    """Writes actions to the feed, and a delivery for each of their receivers."""
-    if not actions:
-        return
-    marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(actions))
-    values = [
-        value
-        for out in actions
-        for value in (
-            out.id, out.subject, out.event_id, out.action.type, out.action.cause, codec.dump(out.action.data),
-            micros(now),
-        )
-    ]  # fmt: skip
-    rows = store.rows(
-        f"INSERT INTO action (id, ticket_id, event_id, type, cause, data, created_at) VALUES {marks} RETURNING id, seq",
-        *values,
-    )
-    seqs = dict(rows)
-    store.many(
-        "INSERT INTO delivery (action_seq, ticket_id, endpoint, state, attempts, next_attempt_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (seqs[out.id], out.subject, receiver, "pending", 0, micros(now))
-            for out in actions
-            for receiver in receivers.get(out.action.type, ())
-        ],
-    )
 
 
 def _ticket_id(change: Change) -> str:

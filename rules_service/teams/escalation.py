@@ -8,11 +8,14 @@ from typing import Any
 
 import marshmallow as ma
 
-from rules_service.durations import parse_duration
+from rules_service.durations import Duration, parse_duration
 from rules_service.problems import DURATION, Place, describe, hint, shaped
 
 #: Parties that a step can address by one word.
 STEP_PARTIES = ("supervisor", "technical", "management")
+
+#: Whose yes an agent's request for help waits for.
+APPROVALS = ("none", "supervisor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class Step:
     #: Whether the ticket goes to the target (functional to a group, R2.10).
     hand_over: bool = False
     #: The next step starts when nobody acts within this time; None: it waits for ever.
-    ack_within_s: int | None = None
+    ack_within: Duration | None = None
     #: Parties told beside the target.
     notify: tuple[str, ...] = ()
 
@@ -45,10 +48,12 @@ class EscalationPolicy:
 
     name: str
     steps: tuple[Step, ...]
+    #: Whether an agent's request waits for a supervisor's yes. Source: R1.13.
+    needs_approval: bool = False
     #: How often the whole ladder is climbed again when nobody acts.
     repeat: int = 0
     #: After this time escalation.overdue tells supervisor and management; nothing is closed by it. Source: R2.29.
-    close_within_s: int | None = None
+    close_within: Duration | None = None
 
 
 class StepSchema(ma.Schema):
@@ -63,7 +68,7 @@ class StepSchema(ma.Schema):
 class EscalationPolicySchema(ma.Schema):
     """One policy."""
 
-    approval = ma.fields.String(load_default="none", validate=ma.validate.OneOf(["none"]))
+    approval = ma.fields.String(load_default="none", validate=ma.validate.OneOf(APPROVALS))
     steps = ma.fields.List(ma.fields.Raw(), required=True, validate=ma.validate.Length(min=1, max=20))
     repeat = ma.fields.Integer(strict=True, load_default=0, validate=ma.validate.Range(min=0, max=10))
     close_within = ma.fields.String(load_default=None, metadata={DURATION: True})
@@ -82,10 +87,16 @@ def parse_escalation_policy(
         for index, item in enumerate(found["steps"])
         if (step := _parse_step(item, place.at("steps", index), groups, users)) is not None
     ]
-    close_within_s = _seconds(found["close_within"], place.at("close_within"))
+    close_within = _duration(found["close_within"], place.at("close_within"))
     if len(place.problems) > before:
         return None
-    return EscalationPolicy(name=name, steps=tuple(steps), repeat=found["repeat"], close_within_s=close_within_s)
+    return EscalationPolicy(
+        name=name,
+        steps=tuple(steps),
+        needs_approval=found["approval"] == "supervisor",
+        repeat=found["repeat"],
+        close_within=close_within,
+    )
 
 
 def _parse_step(data: object, place: Place, groups: Container[str], users: Container[str]) -> Step | None:
@@ -98,7 +109,7 @@ def _parse_step(data: object, place: Place, groups: Container[str], users: Conta
     return Step(
         **target,
         hand_over=found["hand_over"],
-        ack_within_s=_seconds(found["ack_within"], place.at("ack_within")),
+        ack_within=_duration(found["ack_within"], place.at("ack_within")),
         notify=tuple(found["notify"]),
     )
 
@@ -122,11 +133,11 @@ def _parse_target(to: object, place: Place, groups: Container[str], users: Conta
     return None
 
 
-def _seconds(text: str | None, place: Place) -> int | None:
+def _duration(text: str | None, place: Place) -> Duration | None:
     if text is None:
         return None
     try:
-        return parse_duration(text).seconds
+        return parse_duration(text)
     except ValueError as error:
         place.problem("duration", str(error))
         return None

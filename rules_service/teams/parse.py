@@ -115,6 +115,7 @@ def _user(name: str, data: object, place: Place, groups: Entries) -> User | None
         level=found["level"],
         skills=frozenset(found["skills"]),
         max_assignment=found["max_assignment"],
+        defined_at=str(place),
     )
 
 
@@ -169,6 +170,7 @@ def _desk(
         calendar=found["calendar"],
         queue=_queue(found["queue"], place.at("queue")),
         sla_s=parse_targets(found["sla"], place.at("sla"), clocks),
+        by_group=found["members"] is None,
     )
 
 
@@ -192,6 +194,7 @@ def parse_targets(data: Mapping[str, object], place: Place, clocks: Iterable[str
             place.at(name).problem("unknown-name", f'unknown clock "{name}"{hint(name, clocks)}', key=True)
             continue
         try:
+            # Clocks count service hours in any case; `service 5m` says the same as `5m`.
             seconds = parse_duration(value).seconds
         except ValueError as error:
             place.at(name).problem("duration", str(error))

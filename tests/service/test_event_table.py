@@ -65,6 +65,8 @@ ROWS = [
     # none
     ("pending", "note.added", "ha1", {"text": "x"}, "recorded", "pending", "ha1"),
     ("pending", "feedback.received", "customer", {"score": 5}, "recorded", "pending", "ha1"),
+    ("pending", "escalation.approved", "hs1", {}, "unchanged", "pending", "ha1"),
+    ("pending", "escalation.refused", "hs1", {}, "unchanged", "pending", "ha1"),
     ("pending", "escalation.acknowledged", "hs1", {}, "unchanged", "pending", "ha1"),
     ("pending", "escalation.closed", "hs1", {}, "recorded", "pending", "ha1"),
     ("pending", "action.applied", None, {"action": "reply"}, "recorded", "pending", "ha1"),
