@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rules_service.clock import utc_now
 from rules_service.errors import ServiceError
 from rules_service.ruleset import read_folder, unset_variables
+from rules_service.service.health import ENABLE
 from rules_service.settings import Settings
-from rules_service.store import Store
+from rules_service.store import Store, outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         try:
             store.check_ready()
             store.transact(lambda: store.sql("DELETE FROM process WHERE id = 'doctor'"))
+            with store.connection():
+                disabled = outbox.disabled(store)
         finally:
             store.close()
     except Exception as error:  # noqa: BLE001  whatever it is, it is the finding
@@ -102,6 +105,9 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding(name="database", ok=False, detail=f"{kind}: {detail}")
     else:
         yield Finding(name="database", ok=True, detail=f"{kind}: writable, up to date")
+        for found in disabled:
+            detail = f"{found}; {ENABLE.format(found.endpoint)}"
+            yield Finding(name=f"endpoint {found.endpoint}", ok=False, needed=False, detail=detail)
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from flask import current_app
 from rules_service.api.auth import needs
 from rules_service.api.blueprint import Blueprint
 from rules_service.api.schemas import ActionSchema, StrictSchema, Text
-from rules_service.errors import UnknownDelivery
+from rules_service.errors import UnknownDelivery, UnknownName
 from rules_service.store import outbox
 
 blueprint = Blueprint("actions", __name__, description="Actions, fetched or delivered")
@@ -45,7 +45,7 @@ class FeedSchema(ma.Schema):
 class DeliveriesQuerySchema(FeedQuerySchema):
     """A page of deliveries."""
 
-    state = Text(load_default=None, validate=ma.validate.OneOf(["pending", "delivered", "dead"]))
+    state = Text(load_default=None, validate=ma.validate.OneOf(["pending", "held", "delivered", "dead"]))
 
 
 class DeliverySchema(ma.Schema):
@@ -101,3 +101,15 @@ def retry_delivery(delivery_id: int) -> Any:
     ):
         raise UnknownDelivery(f"no delivery {delivery_id} was given up")
     return {"id": delivery_id, "state": "pending"}
+
+
+@blueprint.route("/v1/endpoints/<name>/enable", methods=["POST"])
+@needs("actions:write")
+@blueprint.response(200)
+def enable_endpoint(name: str) -> Any:
+    """Enables an endpoint that answered 410 Gone, and sends what was held for it, in order."""
+    services = current_app.extensions["rules_service"]
+    sent = services.store.transact(lambda: outbox.enable(services.store, name, services.clock()))
+    if sent is None and name not in services.live.ruleset().endpoints:
+        raise UnknownName(f'the ruleset in force has no endpoint "{name}"')
+    return {"endpoint": name, "was_disabled": sent is not None, "released": sent or 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import random
 import threading
@@ -46,6 +47,15 @@ class Failed(Exception):
         self.final = final
 
 
+class Gone(Exception):
+    """The endpoint answered 410: it wants nothing any more."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is the address that answered so."""
+        super().__init__("the endpoint answered 410 Gone and is disabled")
+        self.address_sha256 = _sha256(url)
+
+
 class Relay:
     """Delivers what the outbox holds."""
 
@@ -84,18 +94,35 @@ class Relay:
             return 0
         now = self._clock()
         with self._store.connection():
-            if not outbox.is_due(self._store, now):
+            disabled = outbox.disabled(self._store)
+            moved = [found.endpoint for found in disabled if self._has_moved(found)]
+            if not moved and not outbox.is_due(self._store, now):
                 return 0
-        claimed = self._store.transact(
-            lambda: outbox.claim_deliveries(
+
+        def claim() -> list[Claimed]:
+            for found in disabled:
+                if found.endpoint in moved:
+                    outbox.enable(self._store, found.endpoint, now)
+                else:
+                    outbox.hold(self._store, found, now)
+            return outbox.claim_deliveries(
                 self._store, now, lease_s=LEASE_S, limit=min(free, MAX_PER_ENDPOINT), without=busy
             )
-        )
+
+        claimed = self._store.transact(claim)
         for delivery in claimed:
             with self._counting:
                 self._under_way[delivery.endpoint] += 1
             self._pool.submit(self._attempt, delivery)
         return len(claimed)
+
+    def _has_moved(self, found: outbox.Disabled) -> bool:
+        """Whether a disabled endpoint has another address by now, or is gone from the ruleset."""
+        endpoint = self._ruleset().endpoints.get(found.endpoint)
+        if endpoint is None or endpoint.url is None:
+            return True
+        url = expand(endpoint.url, self._variables)
+        return url is not None and _sha256(url) != found.address_sha256
 
     def is_idle(self) -> bool:
         """Whether no attempt is under way."""
@@ -113,6 +140,8 @@ class Relay:
                     self._by_connector(delivery)
                 else:
                     self._to_endpoint(delivery)
+            except Gone as error:
+                self._disable(delivery, error)
             except (Failed, SendError, UnsentAction) as error:
                 self._failed(
                     delivery, str(error), final=isinstance(error, UnsentAction) or getattr(error, "final", False)
@@ -127,6 +156,10 @@ class Relay:
                 self._under_way[delivery.endpoint] -= 1
             if not self._store.database.is_closed():
                 self._store.database.close()
+
+    def _disable(self, delivery: Claimed, gone: Gone) -> None:
+        log.error("endpoint_disabled", endpoint=delivery.endpoint, delivery=delivery.id, why=str(gone))
+        self._settle(lambda: outbox.disable(self._store, delivery, gone.address_sha256, self._clock(), str(gone)))
 
     def _settle(self, work: Callable[[], bool]) -> None:
         self._store.transact(work)
@@ -168,8 +201,10 @@ class Relay:
             raise Failed("a variable of the endpoint's url is not set")
         body = webhook_body(delivery)
         reply = self._sender.send("POST", url, headers=self._headers(delivery, secret, body), data=body)
+        if reply.status == _GONE:
+            raise Gone(url)
         if not 200 <= reply.status < 300:  # noqa: PLR2004  success, as HTTP has it
-            raise Failed(f"the endpoint answered {reply.status}", final=reply.status == _GONE)
+            raise Failed(f"the endpoint answered {reply.status}")
 
     def _headers(self, delivery: Claimed, secret: str | None, body: bytes) -> dict[str, str]:
         at = self._clock()
@@ -236,6 +271,10 @@ def webhook_body(delivery: Claimed) -> bytes:
         },
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _json(body: bytes) -> object:

@@ -1,4 +1,4 @@
-"""The section `endpoints:`: where actions go, or people are told; and `${VAR}`, which keeps secrets out of the files."""
+"""The section `endpoints:`: where actions go, or people are told; and `${VAR}`, which keeps secrets out of files."""
 
 from __future__ import annotations
 

@@ -10,10 +10,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from rules_service.errors import ServiceError
 from rules_service.ruleset import Ruleset
-from rules_service.store import Store, figures, rulesets
+from rules_service.store import Store, figures, outbox, rulesets
 
 #: A worker that was not heard of for so long counts as gone.
 WORKER_SILENT_S = 30
+
+#: What to do about a disabled endpoint.
+ENABLE = "POST /v1/endpoints/{}/enable once it works again, or change its address"
 
 
 class Following(Protocol):
@@ -45,6 +48,8 @@ def readiness(store: Store, live: Following, now: dt.datetime) -> dict[str, Any]
     except Exception as error:  # noqa: BLE001  whatever it is, it is what the probe must say
         ready = False
         checks["ruleset"] = str(error)
+    disabled = outbox.disabled(store)
+    checks["endpoints"] = "; ".join(f"{found}; {ENABLE.format(found.endpoint)}" for found in disabled) or "ok"
     silent_s = figures.worker_silent_s(store, now)
     if silent_s is None:
         checks["worker"] = "no worker has run yet; start `rules-service worker`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
+from rules_service.store import outbox
 from rules_service.store.store import Store
 from rules_service.store.tables import instant, micros
 
@@ -27,11 +28,20 @@ def all_figures(store: Store, now: dt.datetime) -> Iterator[Figure]:
     row = store.row("SELECT MIN(next_due_at) FROM ticket WHERE next_due_at IS NOT NULL")
     late_s = max(0.0, (micros(now) - row[0]) / 1e6) if row is not None and row[0] is not None else 0.0
     yield "deadline_lag_seconds", "how long the oldest deadline has been due", [], [((), late_s)]
-    row = store.row("SELECT COUNT(*), MIN(next_attempt_at) FROM delivery WHERE state = 'pending'")
+    held_at = micros(outbox.HELD_AT)
+    row = store.row(
+        "SELECT COUNT(*), MIN(next_attempt_at) FROM delivery WHERE state = 'pending' AND next_attempt_at < ?", held_at
+    )
     assert row is not None
     lag_s = max(0.0, (micros(now) - row[1]) / 1e6) if row[1] is not None else 0.0
     yield "deliveries_pending", "actions on their way", [], [((), row[0])]
     yield "delivery_lag_seconds", "how long the oldest delivery has been due", [], [((), lag_s)]
+    row = store.row("SELECT COUNT(*) FROM delivery WHERE state = 'pending' AND next_attempt_at = ?", held_at)
+    yield "deliveries_held", "actions that wait for a disabled endpoint", [], [((), row[0] if row else 0)]
+    yield (
+        "endpoint_disabled", "1 for each endpoint that answered 410 Gone", ["endpoint"],
+        [((found.endpoint,), 1) for found in outbox.disabled(store)],
+    )  # fmt: skip
     row = store.row("SELECT COUNT(*) FROM delivery WHERE state = 'dead'")
     yield "deliveries_dead", "actions given up, kept to be sent again", [], [((), row[0] if row else 0)]
     row = store.row("SELECT COUNT(*) FROM inbound WHERE error IS NOT NULL")

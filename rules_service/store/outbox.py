@@ -2,6 +2,8 @@
 
 At least once: a claim is a lease; one that is not settled in time is claimed again. In order: of each endpoint and
 ticket only the oldest pending delivery can be claimed.
+
+What is for a disabled endpoint is held: it stays pending, and is due at HELD_AT, which never comes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,22 @@ from typing import Any
 
 from rules_service.store.store import Store
 from rules_service.store.tables import instant, micros
+
+#: When a delivery is due that waits for its endpoint to be enabled.
+HELD_AT = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disabled:
+    """An endpoint that answered 410 Gone."""
+
+    endpoint: str
+    #: SHA-256 of the address that answered so.
+    address_sha256: str
+    disabled_at: dt.datetime
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} answered 410 Gone at {_iso(micros(self.disabled_at))} and is disabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +126,45 @@ def settle_dead(store: Store, claimed: Claimed, error: str) -> bool:
     return _settle(store, claimed, "state = 'dead', last_error = ?", error[:500])
 
 
+def disabled(store: Store) -> list[Disabled]:
+    """The endpoints that are disabled, by name."""
+    rows = store.rows("SELECT endpoint, address_sha256, disabled_at FROM disabled_endpoint ORDER BY endpoint")
+    return [Disabled(endpoint=row[0], address_sha256=row[1], disabled_at=instant(row[2])) for row in rows]
+
+
+def disable(store: Store, claimed: Claimed, address_sha256: str, now: dt.datetime, error: str) -> bool:
+    """Disables the endpoint of a delivery, which is held; False, and nothing done, when its lease was lost."""
+    if not settle_later(store, claimed, HELD_AT, error):
+        return False
+    store.sql(
+        "INSERT INTO disabled_endpoint (endpoint, address_sha256, disabled_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (endpoint) DO UPDATE SET address_sha256 = excluded.address_sha256",
+        claimed.endpoint, address_sha256, micros(now),
+    )  # fmt: skip
+    return True
+
+
+def hold(store: Store, found: Disabled, now: dt.datetime) -> None:
+    """Holds what is due for a disabled endpoint."""
+    store.sql(
+        "UPDATE delivery SET next_attempt_at = ?, last_error = ? WHERE state = 'pending' AND next_attempt_at <= ?"
+        " AND endpoint = ?",
+        micros(HELD_AT), str(found), micros(now), found.endpoint,
+    )  # fmt: skip
+
+
+def enable(store: Store, endpoint: str, now: dt.datetime) -> int | None:
+    """Enables an endpoint and has what was held for it sent; returns how much that is, None if it was not disabled."""
+    if store.sql("DELETE FROM disabled_endpoint WHERE endpoint = ?", endpoint).rowcount == 0:
+        return None
+    cursor = store.sql(
+        "UPDATE delivery SET next_attempt_at = ?, attempts = 0, last_error = NULL WHERE state = 'pending'"
+        " AND next_attempt_at = ? AND endpoint = ?",
+        micros(now), micros(HELD_AT), endpoint,
+    )  # fmt: skip
+    return int(cursor.rowcount)
+
+
 def revive(store: Store, delivery_id: int, now: dt.datetime) -> bool:
     """Sends a dead delivery again; False when there is none."""
     cursor = store.sql(
@@ -136,11 +193,12 @@ def feed(store: Store, *, after: int, limit: int) -> list[dict[str, Any]]:
 
 
 def deliveries(store: Store, *, state: str | None, after: int, limit: int) -> list[dict[str, Any]]:
-    """Deliveries by id from the one after `after` on, of one state or all."""
+    """Deliveries by id from the one after `after` on, of one state or all; what waits for its endpoint is `held`."""
+    shown = f"CASE WHEN d.state = 'pending' AND d.next_attempt_at = {micros(HELD_AT)} THEN 'held' ELSE d.state END"
     rows = store.rows(
-        "SELECT d.id, d.endpoint, d.ticket_id, d.state, d.attempts, d.next_attempt_at, d.delivered_at, d.last_error,"
+        f"SELECT d.id, d.endpoint, d.ticket_id, {shown}, d.attempts, d.next_attempt_at, d.delivered_at, d.last_error,"
         " a.id, a.type FROM delivery d JOIN action a ON a.seq = d.action_seq"
-        " WHERE d.id > ? AND (? = '' OR d.state = ?) ORDER BY d.id LIMIT ?",
+        f" WHERE d.id > ? AND (? = '' OR {shown} = ?) ORDER BY d.id LIMIT ?",
         after, state or "", state or "", limit,
     )  # fmt: skip
     return [

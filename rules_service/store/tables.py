@@ -231,6 +231,20 @@ Delivery.add_index(
 )
 
 
+class DisabledEndpoint(Table):
+    """An endpoint that answered 410 Gone: what is for it is held until it is enabled again, or its address changes."""
+
+    endpoint = pw.TextField(primary_key=True)
+    #: SHA-256 of the address that answered so.
+    address_sha256 = pw.TextField()
+    disabled_at = Instant()
+
+    class Meta:
+        """One row an endpoint."""
+
+        table_name = "disabled_endpoint"
+
+
 class User(Table):
     """A person of the roster, with their present load. Table `member`, since `user` is a reserved word."""
 
@@ -472,6 +486,6 @@ class Inbound(Table):
 
 #: All tables, in the order in which they are made.
 TABLES: tuple[type[Table], ...] = (
-    Ticket, Stint, Clock, Event, Action, Delivery, User, Membership, Skill, Timer, Notice, DeskMemory, Braked, Ruleset,
-    Activation, Watched, ApiKey, Process, Plugged, Inbound,
+    Ticket, Stint, Clock, Event, Action, Delivery, DisabledEndpoint, User, Membership, Skill, Timer, Notice, DeskMemory,
+    Braked, Ruleset, Activation, Watched, ApiKey, Process, Plugged, Inbound,
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Deliveries: webhooks, notifications, requests to helpdesks."""

@@ -7,6 +7,7 @@ STATEMENTS = (
     'CREATE TABLE "notice" ("id" TEXT NOT NULL PRIMARY KEY, "key" TEXT NOT NULL, "ticket_id" TEXT NOT NULL, "event_id" TEXT NOT NULL, "type" TEXT NOT NULL, "cause" TEXT NOT NULL, "data" TEXT NOT NULL, "source" TEXT, "decided_at" {big} NOT NULL, "due_at" {big} NOT NULL)',
     'CREATE INDEX "notice_key_due_at" ON "notice" ("key", "due_at")',
     'CREATE INDEX "notice_due_at" ON "notice" ("due_at")',
+    'CREATE TABLE "disabled_endpoint" ("endpoint" TEXT NOT NULL PRIMARY KEY, "address_sha256" TEXT NOT NULL, "disabled_at" {big} NOT NULL)',
     'ALTER TABLE "member" ADD COLUMN "heard_at" {big}',
     'ALTER TABLE "member" ADD COLUMN "max_assignment" INTEGER',
     'ALTER TABLE "clock" ADD COLUMN "history" TEXT',
@@ -33,3 +34,4 @@ def down(migrator, db):  # type: ignore[no-untyped-def]  # noqa: ARG001  what th
     """Takes them back."""
     for statement in UNDO:
         db.execute_sql(statement)
+    'DROP TABLE "disabled_endpoint"',
