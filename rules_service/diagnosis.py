@@ -126,6 +126,12 @@ def _rules(settings: Settings) -> Iterator[Finding]:
         if unset:
             detail = f"{', '.join(unset)} not set: nothing is delivered there"
             yield Finding(name=f"endpoint {endpoint.name}", ok=False, needed=False, detail=detail)
+    for connector in ruleset.connectors.values():
+        secret = (connector.inbound.path_secret,) if connector.inbound else ()
+        unset = unset_variables(" ".join((*connector.texts, *secret)), settings.variables)
+        if unset:
+            detail = f"{', '.join(unset)} not set: the helpdesk is not reached"
+            yield Finding(name=f"connector {connector.name}", ok=False, needed=False, detail=detail)
 
 
 def _clock(settings: Settings) -> Iterator[Finding]:

@@ -143,3 +143,8 @@ class Connector:
     outbound: Mapping[str, tuple[RequestRow, ...]]
     #: Name of an operation of the action `call` -> its requests, in order.
     operations: Mapping[str, tuple[RequestRow, ...]]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What every request needs and may hold a `${VAR}`."""
+        return (self.base_url, *((self.auth.secret,) if self.auth else ()), *self.headers.values())

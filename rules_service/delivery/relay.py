@@ -233,6 +233,8 @@ class Relay:
         def filled(text: str) -> str | None:
             return expand(text, self._variables)
 
+        if any(filled(text) is None for text in connector.texts):
+            raise Failed("a variable of the connector is not set")
         kind, data, ticket_id = delivery.action_type, delivery.data, delivery.ticket_id
         if self._connecting.overtaken(ticket_id, kind, data):
             log.info("delivery_overtaken", delivery=delivery.id, endpoint=delivery.endpoint, type=kind)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rules_service.clock import Clock
+from rules_service.connectors import Connector
 from rules_service.decide import Brakes, adopt, described, due_event, evolve, next_due_at, run, slot_changes
 from rules_service.errors import EventIdReused, ServiceError, TransitionRefused, UnknownTicket
-from rules_service.ruleset import Ruleset, expand
+from rules_service.ruleset import Endpoint, Ruleset, expand
 from rules_service.store import (
     Chain,
     Change,
@@ -204,7 +205,10 @@ class EventService:
         return found
 
     def receivers(self, ruleset: Ruleset, source: str | None) -> Mapping[str, tuple[str, ...]]:
-        """Action type -> the endpoints, and the ticket's own connector, that are told; those without an address not."""
+        """Action type -> the endpoints, and the ticket's own connector, that are told; those without an address not.
+
+        `call:NAME` -> the connector of that name, whose operation is called.
+        """
         found = self._receivers.get((ruleset.hash, source))
         if found is None:
             found = self._receivers[ruleset.hash, source] = self._receivers_of(ruleset, source)
@@ -213,12 +217,14 @@ class EventService:
     def _receivers_of(self, ruleset: Ruleset, source: str | None) -> dict[str, tuple[str, ...]]:
         from rules_service.rules import ACTIONS  # noqa: PLC0415  once a ruleset
 
-        endpoints = [
-            found for found in ruleset.endpoints.values()
-            if all(expand(text, self.variables) for text in found.texts)
-        ]  # fmt: skip
-        connector = ruleset.connectors.get(source or "")
-        return {
+        def reached(found: Endpoint | Connector) -> bool:
+            return all(expand(text, self.variables) is not None for text in found.texts)
+
+        endpoints = [found for found in ruleset.endpoints.values() if reached(found)]
+        connectors = {name: found for name, found in ruleset.connectors.items() if reached(found)}
+        connector = connectors.get(source or "")
+        calls = {f"call:{name}": (f"connector:{name}",) for name in connectors}
+        return calls | {
             kind: (
                 *(endpoint.name for endpoint in endpoints if endpoint.wants(kind)),
                 *((f"connector:{connector.name}",) if connector and kind in connector.outbound else ()),

@@ -66,9 +66,16 @@ def write_actions(
         [
             (seqs[out.id], out.subject, receiver, "pending", 0, micros(now))
             for out in actions
-            for receiver in receivers.get(out.action.type, ())
+            for receiver in _receivers_of(out.action, receivers)
         ],
     )
+
+
+def _receivers_of(action: Action, receivers: Mapping[str, Sequence[str]]) -> list[str]:
+    found = list(receivers.get(action.type, ()))
+    if action.type == "call":
+        found += receivers.get(f"call:{action.data['connector']}", ())
+    return found
 
 
 def _hold(store: Store, held: Sequence[Outgoing], now: dt.datetime) -> None:
