@@ -95,7 +95,9 @@ def test_every_pause_names_its_state_and_every_part_lies_on_its_local_date(story
     for day in days_of(clock, lambda name, _: calendars[name], now):
         assert day.timezone == calendars[day.calendar].timezone
         for part in (*day.counted, *day.not_counted):
-            assert clocks.local(part.start_at, day.timezone).date() == day.on
+            start = clocks.local(part.start_at, day.timezone)
+            # A midnight that comes twice begins its date the first time.
+            assert start.date() == day.on or start.fold
         for part in day.not_counted:
             assert (part.why == "paused") is (part.name in STATES)
 
