@@ -282,12 +282,7 @@ def _shape(field: ma.fields.Field) -> str:
 
 def error_codes() -> str:
     """errors.md."""
-    own = [
-        (f"`{kind.code}`", str(status), " ".join((kind.__doc__ or "").split()))
-        for kind, status in http_problems.STATUS.items()
-    ]
-    framework = [(f"`{name}`", str(status), about) for status, (name, about) in http_problems._FRAMEWORK.items()]  # noqa: SLF001
-    framework.append(("`invalid_json`", "400", "the body is not JSON"))
+    rows = [(f"`{code}`", str(status), meaning) for code, status, meaning in http_problems.listed()]
     assert {error.code for error in _subclasses(errors.ServiceError)} == {kind.code for kind in http_problems.STATUS}
     return _page(
         [
@@ -297,7 +292,7 @@ def error_codes() -> str:
                 " `code` and `detail`. `code` is stable; `detail` says what was wrong and what would be accepted, and may"
                 " change. Where fields are wrong, `errors` lists each with its `pointer` (RFC 6901)."
             ),
-            table(("code", "status", "meaning"), own + framework),
+            table(("code", "status", "meaning"), rows),
             'In a batch the answer of an event that failed is `{"error": {...}}` with the same fields.',
         ]
     )

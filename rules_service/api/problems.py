@@ -45,6 +45,21 @@ _FRAMEWORK: Mapping[int, tuple[str, str]] = {
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
+#: Codes beside those -> (HTTP status, what would be accepted).
+_MORE: Mapping[str, tuple[int, str]] = {
+    "invalid_json": (400, "the body is not JSON"),
+    "http_error": (400, "the request failed for another reason, which `status` names"),
+}
+
+
+def listed() -> list[tuple[str, int, str]]:
+    """(code, HTTP status, meaning) of every error that a caller can be told."""
+    return [
+        *((kind.code, status, " ".join((kind.__doc__ or "").split())) for kind, status in STATUS.items()),
+        *((code, status, meaning) for status, (code, meaning) in _FRAMEWORK.items()),
+        *((code, status, meaning) for code, (status, meaning) in _MORE.items()),
+    ]
+
     """A problem document."""
     body = {"type": f"/docs/errors#{code}", "title": code.replace("_", " "), "status": status, "code": code}
     body |= {"detail": detail} | more
@@ -78,7 +93,7 @@ def register(app: Flask) -> None:
             more["errors"] = list(flattened(messages["messages"]))
             detail = "; ".join(f"{found['pointer']}: {found['detail']}" for found in more["errors"][:5])
         elif status == 400 and request.is_json:  # noqa: PLR2004  the framework's word for JSON it cannot parse
-            code, detail = "invalid_json", "the body is not JSON"
+            code, detail = "invalid_json", _MORE["invalid_json"][1]
         response = problem(status, code, detail, **more)
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):

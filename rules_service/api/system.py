@@ -9,6 +9,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from rules_service.api.auth import needs
 from rules_service.api.blueprint import Blueprint
+from rules_service.api.error_page import error_page
 from rules_service.errors import NotReady
 from rules_service.service import health
 
@@ -46,6 +47,14 @@ def metrics() -> Any:
     services = current_app.extensions["rules_service"]
     text = health.metrics(services.store, services.live, services.clock())
     return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@blueprint.route("/docs/errors", methods=["GET"])
+@blueprint.doc(security=[])
+@blueprint.response(200)
+def errors() -> Any:
+    """A page that says what each error code means; the `type` of a problem document leads to its line."""
+    return Response(error_page(), content_type="text/html; charset=utf-8")
 
 
 def register_docs(app: Flask) -> None:
