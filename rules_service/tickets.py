@@ -46,7 +46,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "action.failed": "the helpdesk could not carry an action out",
     "clock.warned": "a share of a clock's target is used up",
     "clock.breached": "a clock's target passed unmet",
-    "sla.corrected": "an answer reported late turned a breach into a success",
+    "sla.corrected": "what was reported late, such as an answer in time, took a breach back",
     "escalation.step_due": "nobody took an escalation up in time",
     "escalation.overdue": "an escalation is open longer than its policy allows",
     "timer.due": "time alone changed what holds for the ticket",
@@ -139,6 +139,8 @@ class Ticket:
     waiting_since_at: dt.datetime | None = None
     last_received_at: dt.datetime | None = None
     last_sent_at: dt.datetime | None = None
+    #: Who gave the last answer.
+    last_sent_by: str | None = None
     transfers_count: int = 0
     reopens_count: int = 0
     #: Counts the stints; 0 before the first assignment.

@@ -111,6 +111,8 @@ def reopen(clock: ServiceClock, target: Target, hours: Hours, at: dt.datetime, s
         stopped_at=None,
         breached_at=None,
         due_at=None,
+        warn_at_pct=target.warn_at_pct,
+        warned_pct=100 if clock.used_s >= target.seconds else clock.warned_pct,
     )
     if target.calendar != clock.calendar:
         paused = _counted_on(paused, under)
@@ -154,23 +156,20 @@ def stop(clock: ServiceClock, hours: Hours, at: dt.datetime) -> ServiceClock:
     """
     if clock.status not in LIVE:
         return clock
-    in_time = clock.due_at is None or at <= clock.due_at
-    counted = _counted(clock, hours, at) if clock.running_since_at is not None else clock
-    return replace(
-        counted,
-        status="met" if in_time else "missed",
-        stopped_at=at,
-        breached_at=None if in_time else clock.breached_at or clock.due_at,
-    )
+    return _ended(clock, hours, at, "met")
 
 
 def void(clock: ServiceClock, hours: Hours, at: dt.datetime) -> ServiceClock:
-    """The clock ended without a verdict; one that breached already counts as missed."""
+    """The clock ended without a verdict; one whose due instant was past at `at` counts as missed."""
     if clock.status not in LIVE:
         return clock
-    counted = _counted(clock, hours, at) if clock.running_since_at is not None else clock
-    breached = clock.status == "breached" or (clock.due_at is not None and at > clock.due_at)
-    return replace(counted, status="missed" if breached else "void", stopped_at=at)
+    return _ended(clock, hours, at, "void")
+
+
+def end_earlier(clock: ServiceClock, hours_of: Callable[[str], Hours], at: dt.datetime) -> ServiceClock:
+    """A clock that is over, stopped by what happened at `at`, before its end, and is told only now."""
+    earlier = rewind(replace(clock, status="running"), hours_of, at)
+    return stop(earlier, hours_of(earlier.calendar), at)
 
 
 def breach(clock: ServiceClock) -> ServiceClock:
@@ -201,7 +200,7 @@ def retarget(
         warn_at_pct=target.warn_at_pct,
         warned_pct=100 if rest <= 0 else clock.warned_pct,
         running_since_at=since,
-        due_at=None if since is None else new.add(since, rest) if rest > 0 else at,
+        due_at=at if rest <= 0 else None if since is None else new.add(since, rest),
     )
 
 
@@ -221,7 +220,12 @@ def redefine(clock: ServiceClock, hours: Hours, at: dt.datetime, *, under: str) 
 
 
 def next_change_at(clock: ServiceClock, hours: Hours) -> dt.datetime | None:
-    """When time alone next changes the clock: its next warning, or its breach. None while it does not run."""
+    """When time alone next changes the clock: its next warning, or its breach. None while it does not run.
+
+    A paused one breaches only where it was held to a new target that it had used up.
+    """
+    if clock.status == "paused":
+        return clock.due_at
     if clock.status != "running" or clock.running_since_at is None:
         return None
     pct = next_warning_pct(clock)
@@ -238,6 +242,18 @@ def next_warning_pct(clock: ServiceClock) -> int | None:
 def warn(clock: ServiceClock, pct: int) -> ServiceClock:
     """The clock with the warning at `pct` given."""
     return replace(clock, warned_pct=pct)
+
+
+def _ended(clock: ServiceClock, hours: Hours, at: dt.datetime, in_time: Literal["met", "void"]) -> ServiceClock:
+    counted = _counted(clock, hours, at) if clock.running_since_at is not None else clock
+    # A new target that was used up already is due at the instant at which it came; that is not in time.
+    late = (clock.due_at is not None and at > clock.due_at) or counted.used_s > clock.target_s
+    return replace(
+        counted,
+        status="missed" if late else in_time,
+        stopped_at=at,
+        breached_at=(clock.breached_at or clock.due_at) if late else None,
+    )
 
 
 def _seconds_of(clock: ServiceClock, pct: int) -> int:

@@ -64,9 +64,11 @@ def crossings(facts: Facts, name: str, value: Any) -> Iterable[dt.datetime]:
         _, window_s = windowed(name)
         return [at + dt.timedelta(seconds=window_s) for at in _in_window(facts, name)]
     computed = ATTRIBUTES.get(name)
-    if computed is None or computed.crossings is None or isinstance(value, bool) or not isinstance(value, int | float):
+    if computed is None or computed.crossings is None:
         return ()
-    return computed.crossings(facts, int(value))
+    values = value if isinstance(value, frozenset) else (value,)
+    numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+    return [at for number in numbers for at in computed.crossings(facts, int(number))]
 
 
 # --- windows ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from rules_service import clocks
 from rules_service.decide.draft import Draft
 from rules_service.decide.escalating import move_escalation
 from rules_service.decide.firing import Brakes, Chain, fire_rules, prime
-from rules_service.decide.moves import actor_of, gone, happen, new_ticket
+from rules_service.decide.moves import actor_of, gone, happen, in_order, is_answer, new_ticket
 from rules_service.decide.service_levels import move_clocks
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import INTERNAL_EVENT_TYPES, STAFF_ROLES, Decision, Event, Snapshot
@@ -131,8 +131,8 @@ def _recent(
 def _is_late(draft: Draft) -> bool:
     """Whether a newer fact of the same kind was there first; notes the time of this one otherwise."""
     event = draft.event
-    if event.request or event.cause is not None or event.source is not None:
-        # A connector tells in order; its helpdesk's clock may be behind ours, which dates what a poll found.
+    if in_order(event) or (event.type == "message.sent" and not is_answer(draft)):
+        # What a machine wrote does not make a person's answer old.
         return False
     last = draft.last_fact_at.get(event.type)
     if last is not None and draft.at < last:

@@ -103,13 +103,28 @@ def move_of(
         override=data.get("override") is True,
         cause=event.cause if event is not None else None,
         escalated_by_groups=frozenset(found.group for name in followers if (found := person(name)) and found.group),
-        assignee_group=holder.group if holder else None,
+        # Whoever has left the roster holds their tickets for the team until a supervisor moves them.
+        assignee_group=holder.group if holder else ticket.group if ticket.assignee else None,
         transfer_limit=group.transfer_limit if group else None,
         reopen_until_at=ruleset.later(ticket.desk, ticket.closed_at, reopen_within)
         if reopen_within is not None and ticket.closed_at is not None
         else None,
         data=data,
     )
+
+
+def in_order(event: Event) -> bool:
+    """Whether events come in the order in which they happened: requests, what the service causes, and connectors.
+
+    A connector tells in order, but its helpdesk's clock may be behind ours, which dates what a poll found.
+    """
+    return event.request or event.cause is not None or event.source is not None
+
+
+def is_answer(draft: Draft) -> bool:
+    """Whether a person wrote to the customer; a machine's message is never a response."""
+    by_person = draft.event.data.get("automated") is not True and draft.actor.role not in ("system", "customer")
+    return draft.event.type == "message.sent" and by_person
 
 
 def happen(draft: Draft) -> None:
@@ -182,9 +197,17 @@ def _begin_stint(draft: Draft, agent_id: str, *, taken_from: str | None = None) 
         assigned_at=draft.at,
         over_maximum=over,
         taken_from=taken_from,
+        responded_at=_told_before(draft, agent_id),
     )
     if over:
         draft.marks.append("over_maximum")
+
+
+def _told_before(draft: Draft, agent_id: str) -> dt.datetime | None:
+    """When the agent answered, where that was told before the assignment that it followed."""
+    sent_at = draft.ticket.last_sent_at
+    told = sent_at is not None and draft.ticket.last_sent_by == agent_id and not in_order(draft.event)
+    return sent_at if told and sent_at is not None and sent_at >= draft.at else None
 
 
 def _to_queue(draft: Draft, by: str) -> None:
@@ -257,19 +280,32 @@ def _opened(draft: Draft) -> None:
 
 def _sent(draft: Draft) -> None:
     """An answer by a person is a response; one by a machine is recorded only."""
-    if draft.event.data.get("automated") is True or draft.actor.role in ("system", "customer"):
+    if not is_answer(draft):
         draft.outcome = "recorded"
         return
     if trigger(draft, "respond"):
-        draft.set(waiting_since_at=None, last_sent_at=draft.at)
+        draft.set(waiting_since_at=_asked_after(draft), last_sent_at=draft.at, last_sent_by=draft.actor.id)
         if draft.stint is not None and draft.stint.responded_at is None and draft.actor.id == draft.stint.agent_id:
             draft.stint = replace(draft.stint, responded_at=draft.at)
+
+
+def _asked_after(draft: Draft) -> dt.datetime | None:
+    """Since when the customer waits in spite of this answer: a question of later was told before it."""
+    ticket = draft.ticket
+    if ticket.waiting_since_at is None or in_order(draft.event):
+        return None
+    if ticket.waiting_since_at > draft.at:
+        return ticket.waiting_since_at
+    last = ticket.last_received_at
+    return last if last is not None and last > draft.at else None
 
 
 def _received(draft: Draft) -> None:
     """The customer waits from the first message that nobody answered; on a closed ticket a message reopens it."""
     ticket = draft.ticket
-    draft.set(waiting_since_at=ticket.waiting_since_at or draft.at, last_received_at=draft.at)
+    answered = ticket.last_sent_at is not None and draft.at < ticket.last_sent_at and not in_order(draft.event)
+    since = ticket.waiting_since_at or (None if answered else draft.at)
+    draft.set(waiting_since_at=since, last_received_at=draft.at)
     if ticket.closed_at is None:
         return
     move = move_of(draft.ruleset, draft.before, ticket, draft.actor, draft.now, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -9,8 +10,12 @@ from rules_service import clocks
 from rules_service.clocks import LIVE, Target
 from rules_service.decide.attributes import Facts, row_of
 from rules_service.decide.draft import Draft
+from rules_service.decide.moves import in_order, is_answer
 from rules_service.ruleset import has_other_hours, short_hash
-from rules_service.tickets import ServiceClock, Snapshot
+from rules_service.tickets import ServiceClock, Snapshot, Stint, Ticket
+
+#: Attributes that change with the ticket alone; what policies say of others is judged when these change.
+_OF_TICKET = ("ticket.", "customer.")
 
 
 def move_clocks(draft: Draft, before: Snapshot) -> None:
@@ -28,8 +33,11 @@ def move_clocks(draft: Draft, before: Snapshot) -> None:
     if draft.ticket.closed_at is not None and not closed_before:
         _end(draft, ["resolution"], void=False)
         _end(draft, ["created_to_responded", "next_response", "assigned_to_responded"], void=True)
-    if started or new_stint or closed_before or _retargets(draft, before) or draft.event.type == "message.received":
+    waits = draft.ticket.waiting_since_at is not None and draft.event.type in ("message.received", "message.sent")
+    if started or new_stint or closed_before or waits or _retargets(draft, before):
         _start_or_retarget(draft, before, new_stint=new_stint)
+    if new_stint and draft.stint is not None and draft.stint.responded_at is not None:
+        _end(draft, ["assigned_to_responded"], void=False, at=draft.stint.responded_at)
     _follow_status(draft)
     if draft.event.type == "ticket.imported":
         _settle(draft)
@@ -49,8 +57,11 @@ def _redefine(draft: Draft, before: Snapshot) -> None:
 def _settle(draft: Draft) -> None:
     """What was over before the ticket was known to us is no news: it breached then, and warns of nothing any more."""
     for name, clock in draft.clocks.items():
-        if clock.status == "running" and clock.due_at is not None and clock.due_at <= draft.now:
-            draft.clocks[name] = clocks.breach(clock)
+        hours = draft.ruleset.hours(clock.calendar)
+        while (due_at := clocks.next_change_at(clock, hours)) is not None and due_at <= draft.now:
+            pct = clocks.next_warning_pct(clock)
+            clock = clocks.breach(clock) if pct is None else clocks.warn(clock, pct)  # noqa: PLW2901  the next state of the same
+        draft.clocks[name] = clock
 
 
 def targets(draft: Draft) -> dict[str, Target]:
@@ -75,38 +86,63 @@ def targets(draft: Draft) -> dict[str, Target]:
 
 def _respond(draft: Draft) -> None:
     """A response by a person; by somebody else than the assignee it leaves the assignee's own clock running."""
-    answered = draft.event.type == "message.sent" and draft.outcome not in ("recorded", "refused")
-    if not answered:
+    if not is_answer(draft):
         return
-    names = ["created_to_responded", "next_response"]
-    if draft.stint is not None and draft.actor.id == draft.stint.agent_id:
+    names = ["created_to_responded"]
+    asked = draft.clocks.get("next_response")
+    if asked is not None and (draft.at >= asked.started_at or in_order(draft.event)):
+        # What was written before the question does not answer it.
+        names.append("next_response")
+    holder = draft.stint.agent_id if draft.stint is not None else draft.ticket.last_assignee
+    if holder is not None and draft.actor.id == holder:
         names.append("assigned_to_responded")
     _end(draft, names, void=False)
+    _correct(draft, names)
 
 
-def _end(draft: Draft, names: Iterable[str], *, void: bool) -> None:
+def _correct(draft: Draft, names: Iterable[str]) -> None:
+    """Clocks that were over before an answer was told that came first: a later answer, or the end of the stint."""
+    for name in names:
+        clock = draft.clocks.get(name)
+        if clock is None or clock.stopped_at is None or in_order(draft.event):
+            continue
+        if not clock.started_at <= draft.at < clock.stopped_at:
+            continue
+        ended = clocks.end_earlier(clock, draft.ruleset.hours, draft.at)
+        _over(draft, clock, ended)
+
+
+def _end(draft: Draft, names: Iterable[str], *, void: bool, at: dt.datetime | None = None) -> None:
     for name in list(names):
         clock = draft.clocks.get(name)
         if clock is None or clock.status not in LIVE:
             continue
-        at = max(draft.at, clock.started_at)
-        clock = clocks.rewind(clock, draft.ruleset.hours, at)
-        hours = draft.ruleset.hours(clock.calendar)
-        ended = clocks.void(clock, hours, at) if void else clocks.stop(clock, hours, at)
-        if clock.status == "breached" and ended.status == "met":
-            draft.follow("sla.corrected", {"clock": name}, cause="late report")
-        draft.clocks[name] = ended
-        draft.ended_clocks.append(ended)
+        at_ = max(at or draft.at, clock.started_at)
+        rewound = clocks.rewind(clock, draft.ruleset.hours, at_)
+        hours = draft.ruleset.hours(rewound.calendar)
+        _over(draft, clock, clocks.void(rewound, hours, at_) if void else clocks.stop(rewound, hours, at_))
+
+
+def _over(draft: Draft, clock: ServiceClock, ended: ServiceClock) -> None:
+    """Notes a clock that is over; one that had breached, as was thought until now, is told to be corrected."""
+    if clock.status in ("breached", "missed") and ended.status != "missed":
+        draft.follow("sla.corrected", {"clock": clock.name}, cause="late report")
+    draft.clocks[clock.name] = ended
+    draft.ended_clocks.append(ended)
 
 
 def _retargets(draft: Draft, before: Snapshot) -> bool:
     ticket, was = draft.ticket, before.ticket
-    if was is None or before.ruleset_hash != draft.ruleset.hash:
+    if was is None or before.ruleset_hash != draft.ruleset.hash or ticket.desk != was.desk:
         return True
-    return (
-        (ticket.desk, ticket.priority, ticket.group, ticket.tags, ticket.custom, ticket.customer_tier)
-        != (was.desk, was.priority, was.group, was.tags, was.custom, was.customer_tier)
-    )  # fmt: skip
+    read = {name for policy in draft.ruleset.sla_policies for name in policy.needs if name.startswith(_OF_TICKET)}
+    return bool(read) and _read(draft, was, before.stint, read) != _read(draft, ticket, draft.stint, read)
+
+
+def _read(draft: Draft, ticket: Ticket, stint: Stint | None, names: Iterable[str]) -> dict[str, object]:
+    snapshot = replace(draft.before, ticket=ticket, stint=stint)
+    facts = Facts(ruleset=draft.ruleset, snapshot=snapshot, ticket=ticket, event=draft.event, now=draft.now)
+    return row_of(facts, names)
 
 
 def _start_or_retarget(draft: Draft, before: Snapshot, *, new_stint: bool) -> None:
