@@ -317,6 +317,129 @@ def disable_key(key_id: str, as_json: bool) -> None:
     _say(as_json, {"ok": True}, f"{key_id} is disabled")
 
 
+@main.command("explain")
+@click.argument("ticket_id", metavar="TICKET")
+@click.option("--clocks", is_flag=True, help="The sum behind each service-level clock, day by day.")
+@_json_option
+def explain_ticket(ticket_id: str, clocks: bool, as_json: bool) -> None:
+    """Says why a ticket stands as it does: with --clocks, why each clock is due when it is."""
+    from rules_service import explaining  # noqa: PLC0415
+    from rules_service.service import history  # noqa: PLC0415
+
+    if not clocks:
+        raise click.UsageError("say what to explain: --clocks")
+    with _store(as_json) as store, store.connection():
+        found = history.clocks_of(store, history.ruleset_in_force(store), ticket_id, utc_now())
+    _say(as_json, {"ok": True, **found}, *explaining.clock_lines(found))
+
+
+@main.group()
+def users() -> None:
+    """Users who are not in rule files, and those who are."""
+
+
+@users.command("list")
+@click.option("--group", default=None)
+@click.option("--role", default=None)
+@click.option("--presence", default=None)
+@click.option("--skill", default=None)
+@click.option("--desk", default=None)
+@_json_option
+def list_users(as_json: bool, **wanted: str | None) -> None:
+    """Lists the active users by id; every option narrows."""
+    from rules_service.store import people  # noqa: PLC0415
+
+    with _store(as_json) as store, store.connection():
+        found: list[dict[str, Any]] = []
+        while page := people.list_users(store, after=found[-1]["id"] if found else "", limit=500, **wanted):
+            found += page
+    _say(as_json, {"ok": True, "users": found}, *(_user_line(user) for user in found))
+
+
+def _user_line(user: dict[str, Any]) -> str:
+    most = "-" if user["slot_limit"] is None else user["slot_limit"]
+    held = f"{user['open_count']} of {most}"
+    return f"{user['id']}  {user['group'] or '-'}  {user['role']}  {user['presence']}  {held}  ({user['source']})"
+
+
+@users.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_json_option
+def import_file(file: Path, as_json: bool) -> None:
+    """Adds or replaces the users of a CSV or JSON file, or none of them: prints every row that is wrong.
+
+    Columns: id, name, group, role, level, skills, max_assignment, desks; only id is required.
+    """
+    from rules_service.service.user_rows import read_csv, read_json_text  # noqa: PLC0415
+    from rules_service.service.users import import_users  # noqa: PLC0415
+
+    content = file.read_bytes()
+    with _store(as_json) as store:
+        try:
+            rows = read_json_text(content) if file.suffix.casefold() == ".json" else read_csv(content)
+            done = import_users(store, _following(store), rows, utc_now())
+        except InvalidUsers as error:
+            errors = error.data.get("errors", [])
+            problems = [f"{file}:{found['row']}: {found['column']}: {found['detail']}" for found in errors]
+            _fail(as_json, error.code, error.detail, problems=problems)
+    counts = {"created": done.created, "updated": done.updated, "unchanged": done.unchanged}
+    _say(as_json, {"ok": True, **counts}, ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+@users.command("set")
+@click.argument("user_id", metavar="ID")
+@click.option("--name", default=None)
+@click.option("--group", default=None)
+@click.option("--role", default=None)
+@click.option("--level", type=int, default=None)
+@click.option("--skill", "skills", multiple=True, help="May be given several times; replaces those before.")
+@click.option("--max-assignment", type=int, default=None)
+@click.option("--desk", "desks", multiple=True, help="May be given several times; replaces those before.")
+@_json_option
+def set_user(user_id: str, as_json: bool, **given: Any) -> None:
+    """Adds a user, or changes what is given of one who is in no rule file."""
+    from rules_service.service.user_rows import Row, checked, refused_one  # noqa: PLC0415
+    from rules_service.service.users import patched, put_user  # noqa: PLC0415
+
+    changes = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    changes = {name: value for name, value in changes.items() if value not in (None, [])}
+    with _store(as_json) as store:
+        with store.connection():
+            fields = patched(store, user_id, changes)
+        found, errors = checked([Row(number=1, fields=fields)])
+        if errors:
+            error = refused_one(errors)
+            _fail(as_json, error.code, error.detail, **error.data)
+        user = put_user(store, _following(store), found[0][1], utc_now())
+    _say(as_json, {"ok": True, "user": user}, _user_line(user))
+
+
+@users.command("deactivate")
+@click.argument("user_id", metavar="ID")
+@_json_option
+def deactivate_user(user_id: str, as_json: bool) -> None:
+    """Takes a user out: offline, on no desk, their keys ended; tickets they hold stay theirs until reassigned."""
+    from rules_service.service.users import deactivate_user as take_out  # noqa: PLC0415
+
+    with _store(as_json) as store:
+        user = take_out(store, _following(store), user_id, utc_now())
+    held = f"; {_counted(user['open_count'], 'ticket')} to reassign" if user["open_count"] else ""
+    _say(as_json, {"ok": True, "user": user}, f"{user_id} is out{held}")
+
+
+def _following(store: Any) -> Callable[[], Any]:
+    """Gives the active ruleset, as the database now says."""
+    from rules_service.live import Live  # noqa: PLC0415
+
+    live = Live(store, "cli")
+
+    def current() -> Any:
+        live.follow()
+        return live.ruleset()
+
+    return current
+
+
 @main.command()
 @_json_option
 def doctor(as_json: bool) -> None:

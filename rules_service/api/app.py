@@ -10,7 +10,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from rules_service import __version__
-from rules_service.api import actions, events, inbound, lifecycle, problems, rulesets, system, tickets, users
+from rules_service.api import actions, events, history, inbound, lifecycle, problems, rulesets, system, tickets, users
 from rules_service.api.schemas import EventSchema
 from rules_service.clock import Clock, utc_now
 from rules_service.decide import Brakes
@@ -71,8 +71,8 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
     # The body of an event is one or many, which only a reference can say.
     api.spec.components.schema("Event", schema=EventSchema)
     for blueprint in (
-        actions.blueprint, events.blueprint, inbound.blueprint, lifecycle.blueprint, rulesets.blueprint,
-        system.blueprint, tickets.blueprint, users.blueprint,
+        actions.blueprint, events.blueprint, history.blueprint, inbound.blueprint, lifecycle.blueprint,
+        rulesets.blueprint, system.blueprint, tickets.blueprint, users.blueprint,
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     _describe_auth(api)
