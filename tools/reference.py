@@ -327,7 +327,9 @@ def metrics() -> str:
     rows = []
     with _empty_store() as store:
         for family in health._Figures(store, _NoRuleset(), dt.datetime.now(dt.UTC)).collect():  # noqa: SLF001
-            rows.append((f"`{family.name}`", code(family._labelnames), family.documentation))  # type: ignore[attr-defined]  # noqa: SLF001, PERF401
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            labels = code(family._labelnames)  # type: ignore[attr-defined]  # noqa: SLF001
+            rows.append((f"`{name}`", family.type, labels, family.documentation))
     return _page(
         [
             "# Metrics",
@@ -335,7 +337,7 @@ def metrics() -> str:
                 "`GET /metrics` answers in the text format of Prometheus; it needs a key with the scope `metrics:read`. The"
                 " figures are read from the database at scrape time, so that any one API process tells the whole."
             ),
-            table(("metric", "labels", "meaning"), rows),
+            table(("metric", "type", "labels", "meaning"), rows),
             (
                 "What to watch: `rules_service_deadline_lag_seconds` and `rules_service_delivery_lag_seconds` grow when no"
                 " worker runs; `rules_service_deliveries_dead` counts actions that wait to be sent again by hand."

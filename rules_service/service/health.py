@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from rules_service.errors import ServiceError
 from rules_service.ruleset import Ruleset
@@ -72,15 +72,17 @@ class _Figures:
     def collect(self) -> list[Metric]:
         found = []
         for name, about, labels, values in figures.all_figures(self._store, self._now):
-            family = GaugeMetricFamily(f"rules_service_{name}", about, labels=labels)
+            # What only grows is named so: the type follows from the name, as in Prometheus' own conventions.
+            family_of = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            family = family_of(f"rules_service_{name}", about, labels=labels)
             for key, value in values:
                 family.add_metric(list(key), value)
             found.append(family)
         info = GaugeMetricFamily(
             "rules_service_ruleset_info", "the ruleset in force in the answering process", labels=["hash"]
         )
-        engine = GaugeMetricFamily(
-            "rules_service_matcher_count", "engine events since this ruleset was loaded here", labels=["kind"]
+        engine = CounterMetricFamily(
+            "rules_service_matcher_total", "engine events since this ruleset was loaded here", labels=["kind"]
         )
         try:
             ruleset = self._live.ruleset()
