@@ -21,8 +21,9 @@ from rules_service.ruleset import content_hash, read_folder
 from rules_service.service import publish
 from rules_service.service.connecting import ConnectorService
 from rules_service.service.desks import judge_desk
-from rules_service.service.events import EventService
+from rules_service.service.events import LEFT_BATCH, EventService
 from rules_service.service.notices import send_notices
+from rules_service.service.roster import end_silence
 from rules_service.settings import Settings
 from rules_service.store import Store, due_tickets, people, queue_waits, rulesets
 
@@ -43,6 +44,9 @@ JUDGE_PAUSE_S = 0.01
 
 #: Seconds between two looks at the desks' figures.
 DESKS_EVERY_S = 1.0
+
+#: Seconds between two looks at who fell silent or stays away.
+PRESENCE_EVERY_S = 0.5
 
 #: Seconds between two looks at the watched folder.
 WATCH_EVERY_S = 0.5
@@ -138,6 +142,12 @@ class Worker:
                 break
         return None
 
+    def run_presence(self) -> bool:
+        """Takes silent agents offline, and their tickets from those who are gone; True when there may be more."""
+        for user_id in end_silence(self.store, self.live.ruleset(), self.clock()):
+            log.info("user_fell_silent", user=user_id)
+        return self.events.release_left() == LEFT_BATCH
+
     def run_desks(self) -> bool:
         """Judges every desk by the rules for desks; never True."""
         ruleset = self.live.ruleset()
@@ -209,6 +219,7 @@ class Worker:
         ):
             self._start(name, work, self.settings.poll_ms / 1000)
         self._start("judging", self.run_judging, 1.0)
+        self._start("presence", self.run_presence, PRESENCE_EVERY_S)
         self._start("desks", self.run_desks, DESKS_EVERY_S)
         if self.settings.watch is not None:
             self._start("watch", self.run_watch, WATCH_EVERY_S)

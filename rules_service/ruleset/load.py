@@ -36,7 +36,14 @@ from rules_service.ruleset.endpoints import Endpoint, parse_endpoint
 from rules_service.ruleset.model import DEFAULT_TIERS, Ruleset
 from rules_service.ruleset.ownership import own, owner_of
 from rules_service.ruleset.reading import read_yaml
-from rules_service.teams import EscalationPolicy, Roster, parse_escalation_policy, parse_targets, parse_teams
+from rules_service.teams import (
+    EscalationPolicy,
+    Roster,
+    parse_escalation_policy,
+    parse_presence,
+    parse_targets,
+    parse_teams,
+)
 
 #: name of a file relative to the ruleset's folder -> its content.
 Files = Mapping[str, bytes]
@@ -52,7 +59,7 @@ NAMED_SECTIONS = (
 #: Sections that are lists of definitions with an `id`.
 LISTED_SECTIONS = ("sla_policies", "rules")
 #: Sections of which a ruleset has one.
-SINGLE_SECTIONS = ("lifecycle", "default_desk", "customer_tiers")
+SINGLE_SECTIONS = ("lifecycle", "default_desk", "customer_tiers", "presence")
 
 #: What templates may read beside the attributes.
 TEMPLATE_NAMES = ("ticket.id", "customer.name", "assignee.id", "assignee.name", "eta")
@@ -161,6 +168,7 @@ class _Loader:
         keywords = self._keywords()
         vocabulary = Vocabulary(attributes=self.attributes, keyword_lists=frozenset(self.named["keywords"]))
         roster = self._roster(calendars)
+        presence = parse_presence(*self.single.get("presence", ({}, self.whole)))
         policies = self._escalation_policies()
         templates = parse_templates(self.named["templates"], self._template_names())
         endpoints = self._endpoints()
@@ -174,6 +182,7 @@ class _Loader:
             lifecycle=lifecycle,
             calendars=calendars,
             roster=roster,
+            presence=presence,
             tiers=tiers,
             sla_policies=sla_policies,
             escalation_policies=policies,

@@ -13,7 +13,7 @@ from rules_service.machines import Lifecycle
 from rules_service.messages import Template, Text
 from rules_service.rules import Attribute, KeywordIndex, Rulebook
 from rules_service.ruleset.endpoints import Endpoint
-from rules_service.teams import EscalationPolicy, Roster
+from rules_service.teams import EscalationPolicy, PresencePolicy, Roster
 
 #: How many tiers a customer can have where the ruleset does not say.
 DEFAULT_TIERS = ("standard", "vip")
@@ -28,6 +28,7 @@ class Ruleset:
     lifecycle: Lifecycle
     calendars: Mapping[str, Calendar]
     roster: Roster
+    presence: PresencePolicy
     #: Customer tiers, lowest first.
     tiers: tuple[str, ...]
     sla_policies: tuple[SlaPolicy, ...]

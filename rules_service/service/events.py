@@ -28,6 +28,7 @@ from rules_service.store import (
     digest,
     freed_slot,
     gather,
+    presence,
     queue_waits,
     read_event,
     read_loads,
@@ -42,6 +43,9 @@ from rules_service.tickets import SYSTEM, Action, Decision, Event, Person, Snaps
 
 #: Most deadlines of one ticket that one transaction works off.
 _MAX_DEADLINES = 20
+
+#: Most tickets of absent holders that one look takes on.
+LEFT_BATCH = 100
 
 #: The smallest difference between two instants.
 _INSTANT = dt.timedelta(microseconds=1)
@@ -162,6 +166,33 @@ class EventService:
         except _NobodyFree:
             return False
 
+    def release_left(self) -> int:
+        """Gives tickets back to their queues whose holders are gone for longer than the ruleset allows; how many."""
+        after_s = self.ruleset().presence.release_after_s
+        if after_s is None:
+            return 0
+        with self.store.connection():
+            left = presence.left_tickets(self.store, self.clock() - dt.timedelta(seconds=after_s), LEFT_BATCH)
+        for ticket_id, user_id, since in left:
+            self.store.transact(lambda found=(ticket_id, user_id, since): self._release_left(*found))  # type: ignore[misc]
+        return len(left)
+
+    def _release_left(self, ticket_id: str, user_id: str, since: dt.datetime) -> None:
+        now, ruleset = self.clock(), self.ruleset()
+        stored = read_ticket(self.store, ticket_id, lock=True)
+        ticket = stored.snapshot.ticket
+        event_id = presence.left_event_id(ticket_id, user_id, since)
+        if ticket is None or ticket.assignee != user_id or read_event(self.store, event_id) is not None:
+            return
+        event = Event(
+            id=event_id, type="ticket.released", at=now, ticket_id=ticket_id, actor=SYSTEM,
+            data={"reason": f"{user_id} is not online"}, request=True, cause="absence",
+        )  # fmt: skip
+        work = _Work(self, ruleset, stored, now)
+        work.deadlines(now)
+        work.run(event)
+        work.apply()
+
     # --- one event --------------------------------------------------------------------------------------------------
 
     def handle_open(self, incoming: Incoming) -> dict[str, Any]:
@@ -186,6 +217,9 @@ class EventService:
             raise TransitionRefused(
                 "; ".join(reason.text for reason in first.reasons), reasons=[plain(reason) for reason in first.reasons]
             )
+        if ruleset.presence.heartbeat_s is not None and event.actor is not None and event.actor.id is not None:
+            # Who acts is there, whether or not their client beats.
+            presence.hear(self.store, event.actor.id, now)
         answer = _answer(event, decisions, work.after)
         work.record(event, decisions, incoming.body, json.dumps(answer, separators=(",", ":"), ensure_ascii=False))
         work.apply()

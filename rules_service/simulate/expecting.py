@@ -27,7 +27,7 @@ EXPECT: Mapping[str, str] = {
     "ticket": "fields of the ticket; `tags`, `custom` and `customer` hold at least these",
     "tickets": "the same of several tickets, by id",
     "clocks": "state of its clocks, or {state, due_at, target, used}; none: there is no such clock",
-    "escalation": "the open escalation: none, or {policy, step, round, approval, acknowledged_by, targets, reasons, followers}",
+    "escalation": "the open escalation: none, or {policy, step, approval, acknowledged_by, targets, and so on}",
     "refused": "the transitions that were refused, each with a code of its reasons, or true",
     "irregular": "facts for which the lifecycle had no edge, by event type",
     "marks": "marks that decisions carry: late ones, loops, tickets over the maximum",

@@ -216,8 +216,8 @@ class Judge:
             return
         approval = "wanted" if found.approval_wanted_at else "given" if found.approved_by else "none"
         actual = {
-            "approval": approval, "policy": found.policy, "step": found.step + 1, "round": found.round, "summary": found.summary,
-            "acknowledged_by": found.acknowledged_by, "targets": list(found.targets),
+            "approval": approval, "policy": found.policy, "step": found.step + 1, "round": found.round,
+            "summary": found.summary, "acknowledged_by": found.acknowledged_by, "targets": list(found.targets),
             "reasons": list(found.reasons), "followers": list(found.followers),
         }  # fmt: skip
         self._compare(wanted, actual, place, "escalation: ")

@@ -146,6 +146,8 @@ class _Player:
         #: Desks whose queue may move.
         self._draining: set[str] = set()
         self._desks = DeskRules(ruleset)
+        #: Users who went offline, with the time of it.
+        self._absent: dict[str, dt.datetime] = {}
         #: Actions that are held: key -> notices, oldest first.
         self._held: dict[str, list[Notice]] = {}
         for user_id in story.online:
@@ -165,7 +167,10 @@ class _Player:
             case Presence(users=users, online=online):
                 for user_id in users:
                     self.world.set_online(user_id, online=online)
-                    if online:
+                    if not online:
+                        self._absent.setdefault(user_id, self.world.now)
+                    else:
+                        self._absent.pop(user_id, None)
                         self._free(user_id)
             case Loads(counts=counts):
                 for user_id, count in counts.items():
@@ -252,7 +257,8 @@ class _Player:
             judged_at = self._desks.next_at(self.world)
             held = ((found[0].due_at, found[0].decided_at, key) for key, found in self._held.items())
             told_at, _, key = min(held, default=(None, None, ""))
-            instants = (at, opens_at, judged_at, told_at)
+            left_at, left = min(self._left(), default=(None, ""))
+            instants = (at, opens_at, judged_at, told_at, left_at)
             first = min((instant for instant in instants if instant is not None), default=None)
             if first is None or first > until:
                 break
@@ -263,6 +269,8 @@ class _Player:
                 self._draining.add(desk)
             elif first == told_at:
                 self._tell(key)
+            elif first == left_at:
+                self._release(left)
             self._drain()
         self.world.now = until
 
@@ -283,6 +291,30 @@ class _Player:
     def _give_up(self, ticket_id: str, fault: str) -> None:
         self.faults.append(fault)
         self._due[ticket_id] = None
+
+    def _left(self) -> Iterator[tuple[dt.datetime, str]]:
+        """When each ticket whose holder went offline goes back to its queue."""
+        after_s = self.ruleset.presence.release_after_s
+        if after_s is None:
+            return
+        for ticket_id, snapshot in self.world.tickets.items():
+            holder = snapshot.stint.agent_id if snapshot.stint is not None else None
+            since = self._absent.get(holder or "")
+            if since is not None and f"left:{ticket_id}:{holder}:{since.isoformat()}" not in self._done:
+                yield max(since + dt.timedelta(seconds=after_s), self.world.now), ticket_id
+
+    def _release(self, ticket_id: str) -> None:
+        stint = self.world.tickets[ticket_id].stint
+        assert stint is not None
+        event = Event(
+            id=f"left:{ticket_id}:{stint.agent_id}:{self._absent[stint.agent_id].isoformat()}", type="ticket.released",
+            at=self.world.now, ticket_id=ticket_id, actor=SYSTEM, data={"reason": f"{stint.agent_id} is not online"},
+            request=True, cause="absence",
+        )  # fmt: skip
+        self._done.add(event.id)
+        decisions, after = self._run(event)
+        self._note(event, decisions)
+        self._settle(ticket_id, after)
 
     def _openings(self) -> Iterator[tuple[dt.datetime, str]]:
         """When each closed desk opens where somebody waits."""

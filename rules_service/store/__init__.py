@@ -1,6 +1,6 @@
 """The database: tables, claims, queries. The only room that knows peewee."""
 
-from rules_service.store import api_keys, desks, figures, outbox, people, plugged, roster, rulesets
+from rules_service.store import api_keys, desks, figures, outbox, people, plugged, presence, roster, rulesets
 from rules_service.store.actions import (
     Outgoing,
     action_id,
@@ -53,6 +53,7 @@ __all__ = [
     "outbox",
     "people",
     "plugged",
+    "presence",
     "queue_waits",
     "read_ended",
     "read_event",

@@ -3,44 +3,86 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 from rules_service.store.store import Store
 from rules_service.store.tables import instant, micros
 
 
-def set_presence(store: Store, user_id: str, presence: str, now: dt.datetime) -> bool:
-    """Sets a user's presence; False for an unknown or inactive user."""
-    cursor = store.sql(
-        "UPDATE member SET presence = ?, presence_at = ? WHERE id = ? AND active", presence, micros(now), user_id
-    )
-    return bool(cursor.rowcount == 1)
+_USER = (
+    "m.id, m.name, m.team, m.role, m.level, m.presence, m.open_count, m.slot_limit, m.active, m.source,"
+    " m.max_assignment, m.desks"
+)
 
 
 def read_user(store: Store, user_id: str) -> dict[str, Any] | None:
     """A user as the API shows it; None for an unknown one."""
-    row = store.row(
-        "SELECT id, name, team, role, level, presence, open_count, slot_limit, active FROM member WHERE id = ?", user_id
-    )
-    return None if row is None else _user(row)
+    found = _users(store, f"SELECT {_USER} FROM member m WHERE m.id = ?", user_id)
+    return found[0] if found else None
 
 
-def list_users(store: Store, *, after: str, limit: int) -> list[dict[str, Any]]:
-    """Active users in the order of their ids, from the one after `after` on."""
+def list_users(
+    store: Store,
+    *,
+    after: str,
+    limit: int,
+    group: str | None = None,
+    role: str | None = None,
+    presence: str | None = None,
+    skill: str | None = None,
+    desk: str | None = None,
+) -> list[dict[str, Any]]:
+    """Active users in the order of their ids, from the one after `after` on; every filter that is given narrows."""
+    parts, parameters = ["m.active", "m.id > ?"], [after]
+    for value, part in (
+        (group, "m.team = ?"),
+        (role, "m.role = ?"),
+        (presence, "m.presence = ?"),
+        (skill, "m.id IN (SELECT user_id FROM skill WHERE skill = ?)"),
+        (desk, "m.id IN (SELECT user_id FROM membership WHERE desk = ?)"),
+    ):
+        if value is not None:
+            parts.append(part)
+            parameters.append(value)
+    text = f"SELECT {_USER} FROM member m WHERE {' AND '.join(parts)} ORDER BY m.id LIMIT ?"
+    return _users(store, text, *parameters, limit)
+
+
+def _users(store: Store, text: str, *parameters: Any) -> list[dict[str, Any]]:
+    rows = store.rows(text, *parameters)
+    ids = [row[0] for row in rows]
+    skills = _listed(store, "skill", "skill", ids)
+    desks = _listed(store, "membership", "desk", ids)
+    return [
+        {
+            "id": row[0], "name": row[1], "group": row[2], "role": row[3], "level": row[4],
+            "skills": skills.get(row[0], []), "presence": row[5], "open_count": row[6], "slot_limit": row[7],
+            "max_assignment": row[10], "active": bool(row[8]), "source": "file" if row[9] == "ruleset" else "api",
+            "desks": None if row[11] is None else json.loads(row[11]), "serves": desks.get(row[0], []),
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def _listed(store: Store, table: str, column: str, user_ids: list[str]) -> dict[str, list[str]]:
+    """User id -> the values of a table of pairs, sorted."""
+    found: dict[str, list[str]] = {}
+    if user_ids:
+        marks = ", ".join("?" * len(user_ids))
+        text = f"SELECT user_id, {column} FROM {table} WHERE user_id IN ({marks}) ORDER BY {column}"
+        for user_id, value in store.rows(text, *user_ids):
+            found.setdefault(user_id, []).append(value)
+    return found
+
+
+def groups(store: Store) -> dict[str, tuple[int, int]]:
+    """Group -> how many active users it has, and how many of them are online."""
     rows = store.rows(
-        "SELECT id, name, team, role, level, presence, open_count, slot_limit, active FROM member"
-        " WHERE active AND id > ? ORDER BY id LIMIT ?",
-        after,
-        limit,
+        "SELECT team, COUNT(*), SUM(CASE WHEN presence = 'online' THEN 1 ELSE 0 END) FROM member"
+        " WHERE active AND team IS NOT NULL GROUP BY team"
     )
-    return [_user(row) for row in rows]
-
-
-def _user(row: tuple[Any, ...]) -> dict[str, Any]:
-    return {
-        "id": row[0], "name": row[1], "group": row[2], "role": row[3], "level": row[4], "presence": row[5],
-        "open_count": row[6], "slot_limit": row[7], "active": bool(row[8]),
-    }  # fmt: skip
+    return {team: (total, int(online)) for team, total, online in rows}
 
 
 #: A desk's queue key -> how SQL orders by it.

@@ -73,6 +73,8 @@ class Ticket(Table):
     next_due_at = Instant(null=True)
     breached = pw.BooleanField()
     escalated = pw.BooleanField()
+    #: False once the helpdesk deleted or merged it.
+    live = pw.BooleanField(constraints=[pw.SQL("DEFAULT TRUE")])
     #: First 12 digits of the hash of the ruleset under which it was last judged.
     judged_under = pw.TextField()
     #: The snapshot, as store.codec writes it.
@@ -91,6 +93,17 @@ Ticket.add_index(
     )
 )  # fmt: skip
 Ticket.add_index(Ticket.index(Ticket.assignee, Ticket.status, name="ticket_assignee"))
+# Folders: open tickets apart from closed ones, each newest first, with all that a folder may be narrowed by.
+_FOLDED = (
+    Ticket.created_at, Ticket.id, Ticket.channel, Ticket.team, Ticket.desk, Ticket.assignee, Ticket.status,
+    Ticket.priority, Ticket.tier, Ticket.breached, Ticket.escalated,
+)  # fmt: skip
+Ticket.add_index(
+    Ticket.index(*_FOLDED, name="ticket_open", where=pw.SQL("live AND closed_at IS NULL"))
+)  # fmt: skip
+Ticket.add_index(
+    Ticket.index(*_FOLDED, name="ticket_closed", where=pw.SQL("live AND closed_at IS NOT NULL"))
+)  # fmt: skip
 Ticket.add_index(Ticket.index(Ticket.customer_id, Ticket.closed_at, name="ticket_customer"))
 
 
@@ -102,6 +115,8 @@ class Stint(Table):
     number = pw.IntegerField()
     agent_id = pw.TextField()
     desk = pw.TextField()
+    #: Since when the ticket had waited in the desk's queue; null where it had not.
+    queued_at = Instant(null=True)
     assigned_at = Instant()
     opened_at = Instant(null=True)
     responded_at = Instant(null=True)
@@ -118,6 +133,9 @@ class Stint(Table):
 
 Stint.add_index(Stint.index(Stint.ticket_id, name="stint_open", unique=True, where=Stint.ended_at.is_null(True)))
 Stint.add_index(Stint.index(Stint.agent_id, Stint.assigned_at, name="stint_agent"))
+Stint.add_index(
+    Stint.index(Stint.desk, Stint.assigned_at, name="stint_served", where=Stint.queued_at.is_null(False))
+)  # fmt: skip
 
 
 class Clock(Table):
@@ -253,12 +271,14 @@ class User(Table):
     team = pw.TextField(null=True)
     role = pw.TextField()
     level = pw.SmallIntegerField()
-    #: `ruleset`: from a rule file; `api`: from the roster.
+    #: `ruleset`: from a rule file; `api`: added by API or import.
     source = pw.TextField()
+    #: Names of the desks to serve, as JSON, as whoever added the user said; null: those of the group.
+    desks = pw.TextField(null=True)
     #: False once no rule file defines the user any more.
     active = pw.BooleanField()
     presence = pw.TextField(constraints=[pw.Check("presence IN ('online', 'offline', 'away')")])
-    #: Since when.
+    #: Since when they are online, or not online.
     presence_at = Instant(null=True)
     #: The last sign of life, while online or away.
     heard_at = Instant(null=True)
@@ -300,10 +320,23 @@ class Skill(Table):
     user_id = pw.TextField()
 
     class Meta:
-        """By skill."""
+        """By skill, and by user."""
 
         table_name = "skill"
         primary_key = pw.CompositeKey("skill", "user_id")
+        indexes = ((("user_id",), False),)
+
+
+class RosterVersion(Table):
+    """Counts the changes of the roster, so that every process sees them; its lock lets one change happen at a time."""
+
+    id = pw.IntegerField(primary_key=True)
+    version = pw.IntegerField()
+
+    class Meta:
+        """One row."""
+
+        table_name = "roster_version"
 
 
 class Timer(Table):
@@ -486,6 +519,6 @@ class Inbound(Table):
 
 #: All tables, in the order in which they are made.
 TABLES: tuple[type[Table], ...] = (
-    Ticket, Stint, Clock, Event, Action, Delivery, DisabledEndpoint, User, Membership, Skill, Timer, Notice, DeskMemory,
-    Braked, Ruleset, Activation, Watched, ApiKey, Process, Plugged, Inbound,
+    Ticket, Stint, Clock, Event, Action, Delivery, DisabledEndpoint, User, Membership, Skill, RosterVersion, Timer,
+    Notice, DeskMemory, Braked, Ruleset, Activation, Watched, ApiKey, Process, Plugged, Inbound,
 )  # fmt: skip

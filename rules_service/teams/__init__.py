@@ -2,22 +2,27 @@
 
 from rules_service.teams.escalation import EscalationPolicy, EscalationPolicySchema, Step, parse_escalation_policy
 from rules_service.teams.parse import DeskSchema, GroupSchema, UserSchema, parse_targets, parse_teams
-from rules_service.teams.roster import QUEUE_KEYS, Desk, Group, Roster, User, Wanted
+from rules_service.teams.presence import PresencePolicy, PresenceSchema, parse_presence
+from rules_service.teams.roster import QUEUE_KEYS, Added, Desk, Group, Roster, User, Wanted
 
 __all__ = [
     "QUEUE_KEYS",
+    "Added",
     "Desk",
     "DeskSchema",
     "EscalationPolicy",
     "EscalationPolicySchema",
     "Group",
     "GroupSchema",
+    "PresencePolicy",
+    "PresenceSchema",
     "Roster",
     "Step",
     "User",
     "UserSchema",
     "Wanted",
     "parse_escalation_policy",
+    "parse_presence",
     "parse_targets",
     "parse_teams",
 ]

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from rules_service.decide.slots import slot_changes
 from rules_service.simulate import MemoryWorld
-from rules_service.store import Store, claim_slot, people, rulesets, write_change
+from rules_service.store import Store, claim_slot, people, write_change
+from rules_service.store.presence import set_presence
+from rules_service.store.roster import sync
 from rules_service.teams import Wanted
 from rules_service.tickets import PRIORITIES, Snapshot, Stint
 from tests.scene import NINE, ruleset_of
@@ -85,7 +87,7 @@ def test_it_claims_whom_the_store_claims(sqlite, users, desks, steps):
     world = MemoryWorld(ruleset, NINE)
     store = Store(sqlite.emptied())
     try:
-        store.transact(lambda: rulesets.sync_roster(store, ruleset.roster))
+        store.transact(lambda: sync(store, ruleset.roster))
         for step in steps:
             world.now += dt.timedelta(seconds=1)
             assert _taken(store, world, step, len(users), len(desks)) is True
@@ -98,7 +100,7 @@ def _taken(store, world, step, users_count, desks_count):
         case ("online" | "offline") as presence, number:
             user_id = f"u{number % users_count}"
             world.set_online(user_id, online=presence == "online")
-            store.transact(lambda: people.set_presence(store, user_id, presence, world.now))
+            store.transact(lambda: set_presence(store, user_id, presence, world.now))
         case "load", number, count:
             user_id = f"u{number % users_count}"
             world.set_load(user_id, count)

@@ -25,7 +25,7 @@ from rules_service.ruleset.load import LISTED_SECTIONS, SECTIONS, AttributeSchem
 from rules_service.ruleset.schema.actions import ACTION_SCHEMAS, action_shapes
 from rules_service.ruleset.schema.conditions import condition_shapes
 from rules_service.ruleset.schema.shapes import DEFINITIONS, RAW, SECTION_SHAPES
-from rules_service.teams import DeskSchema, EscalationPolicySchema, GroupSchema, UserSchema
+from rules_service.teams import DeskSchema, EscalationPolicySchema, GroupSchema, PresenceSchema, UserSchema
 from rules_service.teams.escalation import StepSchema
 
 __all__ = ["rule_file_schema"]
@@ -42,6 +42,7 @@ _READ_BY: Mapping[str, type[ma.Schema]] = {
     "escalation_policies": EscalationPolicySchema,
     "groups": GroupSchema,
     "lifecycle": LifecycleSchema,
+    "presence": PresenceSchema,
     "rules": RuleSchema,
     "sla_policies": SlaPolicySchema,
     "users": UserSchema,
@@ -88,7 +89,7 @@ def rule_file_schema(
 
 def _section(name: str, schema: type[ma.Schema]) -> dict[str, Any]:
     one = {"$ref": f"#/$defs/{name_of(schema)}"}
-    if name in ("lifecycle", "given"):
+    if name in ("lifecycle", "presence", "given"):
         return one
     if name in (*LISTED_SECTIONS, "tests"):
         return {"type": ["array", "null"], "items": one}

@@ -171,6 +171,20 @@ RAW: Mapping[str, Mapping[str, Shape]] = {
         },
     },
     "EscalationPolicy": {"steps": {"items": ref("Step")}},
+    "Presence": {
+        "away": {
+            "anyOf": [
+                {"const": "keep"},
+                {
+                    "type": "object",
+                    "properties": {"release_after": ref("duration")},
+                    "required": ["release_after"],
+                    "additionalProperties": False,
+                },
+            ],
+            "description": "What becomes of the tickets of an agent who is not online.",
+        },
+    },
     "Lifecycle": {
         "states": {
             "type": "object",
@@ -220,7 +234,7 @@ RAW: Mapping[str, Mapping[str, Shape]] = {
         "on": {**one_or_more(described(_EVENTS)), "description": "The events at which it fires while `when` holds."},
         "when": {"anyOf": [ref("condition"), {"type": "null"}], "description": "What has to hold."},
         "then": {"type": "array", "items": ref("action"), "minItems": 1, "description": "What is done."},
-        "limit": {"pattern": rf"^\s*[1-9][0-9]* per (ticket|stint|({_UNIT})+)$"},
+        "limit": {"pattern": rf"^\s*[1-9][0-9]* per (ticket|stint|(service )?({_UNIT})+)$"},
     },
     "Poll": {"every": ref("duration")},
     "Request": {"json": {}},
