@@ -200,7 +200,7 @@ def retarget(
         warn_at_pct=target.warn_at_pct,
         warned_pct=100 if rest <= 0 else clock.warned_pct,
         running_since_at=since,
-        due_at=at if rest <= 0 else None if since is None else new.add(since, rest),
+        due_at=since or at if rest <= 0 else None if since is None else new.add(since, rest),
     )
 
 

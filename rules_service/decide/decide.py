@@ -55,8 +55,9 @@ def decide(
     _tick(draft)
     happen(draft)
     if late and draft.outcome != "refused":
-        # A fact older than the last of its kind moves clocks only.
-        draft.ticket, draft.stint, draft.outcome = ticket, stint, "late"
+        # A fact older than the last of its kind moves clocks only, and since when the customer waits.
+        since = draft.ticket.waiting_since_at if event.type == "message.received" else ticket.waiting_since_at
+        draft.ticket, draft.stint, draft.outcome = replace(ticket, waiting_since_at=since), stint, "late"
         draft.ended_stints.clear()
         draft.follow_ups.clear()
     if draft.outcome == "refused":

@@ -304,7 +304,9 @@ def _received(draft: Draft) -> None:
     """The customer waits from the first message that nobody answered; on a closed ticket a message reopens it."""
     ticket = draft.ticket
     answered = ticket.last_sent_at is not None and draft.at < ticket.last_sent_at and not in_order(draft.event)
-    since = ticket.waiting_since_at or (None if answered else draft.at)
+    since = ticket.waiting_since_at
+    if not answered and (since is None or (draft.at < since and not in_order(draft.event))):
+        since = draft.at
     draft.set(waiting_since_at=since, last_received_at=draft.at)
     if ticket.closed_at is None:
         return

@@ -33,6 +33,7 @@ def move_clocks(draft: Draft, before: Snapshot) -> None:
     if draft.ticket.closed_at is not None and not closed_before:
         _end(draft, ["resolution"], void=False)
         _end(draft, ["created_to_responded", "next_response", "assigned_to_responded"], void=True)
+    _ask_earlier(draft)
     waits = draft.ticket.waiting_since_at is not None and draft.event.type in ("message.received", "message.sent")
     if started or new_stint or closed_before or waits or _retargets(draft, before):
         _start_or_retarget(draft, before, new_stint=new_stint)
@@ -100,6 +101,16 @@ def _respond(draft: Draft) -> None:
     _correct(draft, names)
 
 
+def _ask_earlier(draft: Draft) -> None:
+    """A question that is told after a later one is what the customer waits for."""
+    clock, since = draft.clocks.get("next_response"), draft.ticket.waiting_since_at
+    if clock is None or clock.status != "running" or clock.intervals or since is None or since >= clock.started_at:
+        return
+    target = Target(seconds=clock.target_s, calendar=clock.calendar, warn_at_pct=clock.warn_at_pct)
+    hours = draft.ruleset.hours(clock.calendar)
+    draft.clocks[clock.name] = clocks.start(clock.name, target=target, hours=hours, at=since)
+
+
 def _correct(draft: Draft, names: Iterable[str]) -> None:
     """Clocks that were over before an answer was told that came first: a later answer, or the end of the stint."""
     for name in names:
@@ -148,11 +159,13 @@ def _read(draft: Draft, ticket: Ticket, stint: Stint | None, names: Iterable[str
 def _start_or_retarget(draft: Draft, before: Snapshot, *, new_stint: bool) -> None:
     wanted = targets(draft)
     ticket = draft.ticket
+    # Other rules hold from now on, whenever that happened which is told.
+    at = draft.at if before.ruleset_hash == draft.ruleset.hash else draft.now
     for name, target in wanted.items():
         clock = draft.clocks.get(name)
         if clock is not None and clock.status in LIVE:
             old, new = draft.ruleset.hours(clock.calendar), draft.ruleset.hours(target.calendar)
-            draft.clocks[name] = clocks.retarget(clock, target, old, new, draft.now, under=_under(draft))
+            draft.clocks[name] = clocks.retarget(clock, target, old, new, at, under=_under(draft))
             continue
         begins = {
             "assigned_to_responded": new_stint,

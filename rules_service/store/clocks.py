@@ -18,8 +18,24 @@ _COLUMNS = (
 _HISTORY = ("due_at", "warn_at_pct", "warned_pct", "pauses", "calendars")
 
 
-def write_ended(store: Store, ticket_id: str, ended: Sequence[ServiceClock], ruleset_hash: str) -> None:
-    """Keeps clocks that are over; their hours are those of the ruleset of that hash."""
+def write_ended(
+    store: Store,
+    ticket_id: str,
+    ended: Sequence[ServiceClock],
+    ruleset_hash: str,
+    before: Sequence[ServiceClock] = (),
+) -> None:
+    """Keeps clocks that are over; their hours are those of the ruleset of that hash.
+
+    One that was over `before`, and ended earlier as is known now, takes the place of what was kept of it.
+    """
+    for clock in ended:
+        if any(_is_earlier(clock, known) for known in before):
+            store.sql(
+                "DELETE FROM clock WHERE ticket_id = ? AND name = ? AND stint_number = ? AND started_at = ?"
+                " AND stopped_at > ?",
+                ticket_id, clock.name, clock.stint_number, micros(clock.started_at), codec.plain(clock)["stopped_at"],
+            )  # fmt: skip
     store.many(
         f"INSERT INTO clock (ticket_id, {', '.join(_COLUMNS)}, intervals, history)"
         f" VALUES ({', '.join('?' * (len(_COLUMNS) + 3))})",
@@ -36,6 +52,13 @@ def read_ended(store: Store, ticket_id: str) -> list[tuple[ServiceClock, str]]:
         f"SELECT {', '.join(_COLUMNS)}, intervals, history FROM clock WHERE ticket_id = ? ORDER BY id", ticket_id
     )
     return [_clock(row) for row in rows]
+
+
+def _is_earlier(clock: ServiceClock, known: ServiceClock) -> bool:
+    same = (clock.name, clock.stint_number, clock.started_at) == (known.name, known.stint_number, known.started_at)
+    return (
+        same and clock.stopped_at is not None and known.stopped_at is not None and clock.stopped_at < known.stopped_at
+    )
 
 
 def _row(ticket_id: str, clock: ServiceClock, ruleset_hash: str) -> tuple[Any, ...]:

@@ -148,7 +148,7 @@ def write_change(store: Store, change: Change) -> None:
     _write_stints(store, change)
     decisions = [decision for chain in change.chains for decision in chain.decisions]
     ended = [clock for decision in decisions for clock in decision.ended_clocks]
-    write_ended(store, _ticket_id(change), ended, change.ruleset_hash)
+    write_ended(store, _ticket_id(change), ended, change.ruleset_hash, change.before.clocks)
     _write_log(store, change)
     _write_actions(store, change)
     for user_id, delta in sorted(change.slots.items()):
@@ -218,7 +218,8 @@ def _write_stints(store: Store, change: Change) -> None:
         [
             (
                 _ticket_id(change), stint.number, stint.agent_id, stint.desk, _waited_since(change, stint),
-                micros(stint.assigned_at), _micros(stint.opened_at), _micros(stint.responded_at), _micros(stint.ended_at), stint.ended_by,
+                micros(stint.assigned_at), _micros(stint.opened_at), _micros(stint.responded_at),
+                _micros(stint.ended_at), stint.ended_by,
                 stint.over_maximum,
             )
             for stint in new

@@ -410,3 +410,17 @@ rules:
     assert answer["outcome"] == "done"
     assert answer["fired"].count("up") == 1
     assert answer["fired"].count("down") == 1
+
+
+@pytest.mark.req("R5.23", "R5.24")
+def test_an_answer_that_is_told_after_a_later_one_is_the_first_and_takes_its_place_in_the_history(assigned):
+    assigned.clock.now = _at(400)
+    assigned.run_due()
+    assigned.send("message.sent", by="ha1", text="And another thing")
+    assigned.clock.now = _at(500)
+    answer = assigned.send("message.sent", id="late", by="ha1", at=_at(200), text="Halo")
+    assert answer["outcome"] == "late"
+    kept = assigned.rows("SELECT name, status, used_s FROM clock WHERE ticket_id = 't1' ORDER BY name")
+    assert kept == [("assigned_to_responded", "met", 200), ("created_to_responded", "met", 200)]
+    assert [decision["type"] for decision in assigned.decisions("late")] == ["message.sent", "sla.corrected"]
+    assert assigned.snapshot().escalation is None
