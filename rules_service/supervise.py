@@ -100,11 +100,12 @@ def run(settings: Settings, ready: Callable[[], None]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    # Sessions of their own: a Ctrl-C reaches this process alone, which then stops them in order.
+    # Sessions of their own: a Ctrl-C reaches this process alone, which then stops them in order. Their standard input
+    # is what tells them that this process is gone, should it be killed.
     children = [
         subprocess.Popen(  # noqa: S603  ourselves
-            [sys.executable, "-m", "rules_service.cli", name],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "rules_service.lifeline", name],
+            stdin=subprocess.PIPE,
             start_new_session=True,
             env={**settings.variables, f"{PREFIX}WATCH": str(settings.watch or settings.rules)},
         )

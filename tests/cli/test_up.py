@@ -12,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cli.terminal import ROOT, WITHIN_S, Terminal, environment, free_port
@@ -73,6 +74,24 @@ def test_the_try_line_is_a_command_that_works(tmp_path):
         assert answer["ticket"] == {**answer["ticket"], "priority": "high", "tags": ["system-down"]}
         terminal.press_ctrl_c()
         assert terminal.ends() == 0
+
+
+def test_killed_it_leaves_neither_process_nor_port_behind(tmp_path):
+    port = free_port()
+    with on_terminal(tmp_path, port) as terminal:
+        key = key_in(terminal)
+        call(port, key, "/readyz")
+        started = {process_id: psutil.Process(process_id) for process_id in terminal.left_behind()}
+        up = min(started, key=lambda process_id: started[process_id].create_time())
+        children = [process for process_id, process in started.items() if process_id != up]
+        assert len(children) == 3  # the API's arbiter and process, the worker
+        os.kill(up, signal.SIGKILL)
+        assert terminal.ends() == -signal.SIGKILL
+        _, alive = psutil.wait_procs(children, timeout=WITHIN_S)
+        assert alive == []
+        assert terminal.left_behind() == []
+    with socket.create_server(("127.0.0.1", port), reuse_port=False):
+        pass
 
 
 @pytest.mark.slow
