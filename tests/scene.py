@@ -147,7 +147,8 @@ class Scene:
             data=data,
             request=request,
         )
-        return Incoming(event=event, body=to_json([event.id, kind, event.at, ticket, data, request]))
+        body = {"id": event.id, "type": kind, "at": event.at, "ticket_id": ticket, "data": data, "request": request}
+        return Incoming(event=event, body=to_json(body))
 
     def send(self, kind: str, ticket: str = "t1", **rest: Any) -> dict[str, Any]:
         """A fact; returns the answer."""

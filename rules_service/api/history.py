@@ -9,6 +9,7 @@ from flask import current_app
 
 from rules_service.api.auth import needs
 from rules_service.api.blueprint import Blueprint
+from rules_service.api.schemas import ReasonSchema, StrictSchema
 from rules_service.clocks import CLOCKS
 from rules_service.service import history
 
@@ -89,6 +90,76 @@ class ClocksSchema(ma.Schema):
     clocks = ma.fields.List(ma.fields.Nested(ClockSchema))
 
 
+class TimelineQuerySchema(StrictSchema):
+    """A page of the timeline."""
+
+    after = ma.fields.Integer(load_default=0, validate=ma.validate.Range(min=0, max=2**63 - 1))
+    limit = ma.fields.Integer(load_default=100, validate=ma.validate.Range(min=1, max=500))
+
+
+class RuleOutcomeSchema(ma.Schema):
+    """What became of a rule whose conditions held."""
+
+    rule = ma.fields.String()
+    outcome = ma.fields.String(metadata={"enum": ["fired", "shadow", "held_back"]})
+    reason = ma.fields.String()
+    because = ma.fields.Dict(metadata={"description": "the values that its conditions read"})
+    notes = ma.fields.List(ma.fields.String(), metadata={"description": "actions that were not carried out, and why"})
+
+
+class DecidedTicketSchema(ma.Schema):
+    """The ticket after a decision that changed it."""
+
+    status = ma.fields.String()
+    assignee = ma.fields.String(allow_none=True)
+    desk = ma.fields.String()
+    priority = ma.fields.String()
+
+
+class LoggedActorSchema(ma.Schema):
+    """Who did it."""
+
+    id = ma.fields.String(allow_none=True)
+    role = ma.fields.String()
+
+
+class DecisionSchema(ma.Schema):
+    """What was decided about an event, or about one that it caused."""
+
+    type = ma.fields.String(metadata={"description": "of the event; one that follows from it has its own"})
+    cause = ma.fields.String(allow_none=True, metadata={"description": "what made the service produce the event"})
+    data = ma.fields.Dict(metadata={"description": "of an event that follows"})
+    outcome = ma.fields.String()
+    reasons = ma.fields.List(ma.fields.Nested(ReasonSchema))
+    marks = ma.fields.List(ma.fields.String())
+    ticket = ma.fields.Nested(DecidedTicketSchema, allow_none=True)
+    rules = ma.fields.List(ma.fields.Nested(RuleOutcomeSchema))
+    actions = ma.fields.List(ma.fields.String(), metadata={"description": "types of the actions, in order"})
+
+
+class LoggedEventSchema(ma.Schema):
+    """One event of a ticket."""
+
+    seq = _whole("its place in the log; never used twice")
+    id = ma.fields.String()
+    type = ma.fields.String()
+    at = _at("when it happened; of a deadline, when it was due")
+    handled_at = _at("when it was handled")
+    actor = ma.fields.Nested(LoggedActorSchema, allow_none=True)
+    data = ma.fields.Dict()
+    cause = ma.fields.String(allow_none=True, metadata={"description": "`deadline` where time alone caused it"})
+    ruleset = ma.fields.String(metadata={"description": "hash of the ruleset that decided"})
+    decisions = ma.fields.List(ma.fields.Nested(DecisionSchema))
+
+
+class TimelineSchema(ma.Schema):
+    """A page: events in the order in which they were handled, and what to ask for next."""
+
+    ticket_id = ma.fields.String()
+    items = ma.fields.List(ma.fields.Nested(LoggedEventSchema))
+    next_after = ma.fields.Integer()
+
+
 @blueprint.route("/v1/tickets/<path:ticket_id>/clocks", methods=["GET"])
 @needs("tickets:read")
 @blueprint.response(200, ClocksSchema)
@@ -96,3 +167,12 @@ def get_clocks(ticket_id: str) -> Any:
     """Every clock that the ticket has or had, with the sum behind it: day by day what counted, what did not and why."""
     services = current_app.extensions["rules_service"]
     return history.clocks_of(services.store, services.live.ruleset(), ticket_id, services.clock())
+
+
+@blueprint.route("/v1/tickets/<path:ticket_id>/timeline", methods=["GET"])
+@needs("tickets:read")
+@blueprint.arguments(TimelineQuerySchema, location="query")
+@blueprint.response(200, TimelineSchema)
+def get_timeline(query: dict[str, Any], ticket_id: str) -> Any:
+    """What happened to the ticket and what was decided, oldest first; keep asking with `next_after`."""
+    return history.timeline(current_app.extensions["rules_service"].store, ticket_id, **query)

@@ -13,7 +13,7 @@ from rules_service.decide import load_ruleset
 from rules_service.errors import NoRuleset
 from rules_service.ruleset import Ruleset, has_other_hours, short_hash
 from rules_service.service.reading import snapshot_of
-from rules_service.store import Store, read_ended, rulesets
+from rules_service.store import Store, log, read_ended, rulesets
 from rules_service.tickets import ServiceClock, Snapshot
 
 #: Calendars of earlier rulesets whose hours have changed since, by short hash; emptied when it holds so many.
@@ -45,6 +45,56 @@ def clocks_of(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) 
     found = sorted(last.values(), key=lambda one: one[0].started_at)
     clocks = [_clock(clock, calendar_of, told, now) for clock, told in found]
     return {"ticket_id": ticket_id, "at": _utc(now), "clocks": clocks}
+
+
+def timeline(store: Store, ticket_id: str, *, after: int, limit: int) -> dict[str, Any]:
+    """A page of the ticket's events in the order in which they were handled, each with what was decided.
+
+    UnknownTicket when there is no such ticket.
+    """
+    snapshot_of(store, ticket_id)
+    items = [_event(logged) for logged in log.read_log(store, ticket_id, after=after, limit=limit)]
+    return {"ticket_id": ticket_id, "items": items, "next_after": items[-1]["seq"] if items else after}
+
+
+def _event(logged: log.Logged) -> dict[str, Any]:
+    own = logged.decisions[0] if logged.decisions else {}
+    return {
+        "seq": logged.seq,
+        "id": logged.id,
+        "type": logged.type,
+        "at": _utc(logged.at),
+        "handled_at": _utc(logged.handled_at),
+        "actor": own.get("actor"),
+        "data": logged.body.get("data") or {},
+        "cause": "deadline" if logged.id.startswith("due:") else None,
+        "ruleset": logged.ruleset_hash,
+        "decisions": [_decision(decision) for decision in logged.decisions],
+    }
+
+
+def _decision(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A decision without the row that its rules saw; `explain` tells what of it they read."""
+    return {
+        "type": record["type"],
+        "cause": record.get("cause"),
+        "data": record.get("data") or {},
+        "outcome": record["outcome"],
+        "reasons": record.get("reasons", []),
+        "marks": record.get("marks", []),
+        "ticket": record.get("ticket"),
+        "rules": [
+            {
+                "rule": firing["rule_id"],
+                "outcome": firing["outcome"],
+                "reason": firing["reason"],
+                "because": firing.get("because", {}),
+                "notes": firing.get("notes", []),
+            }
+            for firing in record.get("firings", [])
+        ],
+        "actions": record.get("actions", []),
+    }
 
 
 def _whole(store: Store, ticket_id: str) -> tuple[Snapshot, list[tuple[ServiceClock, str]]]:

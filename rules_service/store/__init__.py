@@ -1,6 +1,6 @@
 """The database: tables, claims, queries. The only room that knows peewee."""
 
-from rules_service.store import api_keys, desks, figures, outbox, people, plugged, presence, roster, rulesets
+from rules_service.store import api_keys, desks, figures, log, outbox, people, plugged, presence, roster, rulesets
 from rules_service.store.actions import (
     Outgoing,
     action_id,
@@ -49,6 +49,7 @@ __all__ = [
     "figures",
     "freed_slot",
     "gather",
+    "log",
     "next_deadline",
     "outbox",
     "people",
