@@ -219,14 +219,15 @@ def test_rules(paths: tuple[Path, ...], pattern: str, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER)
 @_json_option
 def publish(folder: Path, as_json: bool) -> None:
-    """Puts a ruleset live in every process; a broken one leaves the active one as it is."""
+    """Puts a ruleset live in every process; a broken one leaves the active one as it is. Prints every warning."""
     from rules_service.ruleset import read_folder  # noqa: PLC0415
     from rules_service.service.publish import publish as publish_files  # noqa: PLC0415
 
     with _store(as_json) as store:
-        done = publish_files(store, read_folder(folder), utc_now(), by="command line")
+        done = publish_files(store, read_folder(folder), utc_now(), by="command line", variables=os.environ)
     words = "is live" if done.changed else "was live already"
-    _say(as_json, {"ok": True, "hash": done.hash, "changed": done.changed}, f"{done.hash} {words}")
+    data = {"ok": True, "hash": done.hash, "changed": done.changed, "warnings": list(done.warnings)}
+    _say(as_json, data, *done.warnings, f"{done.hash} {words}")
 
 
 @main.command()

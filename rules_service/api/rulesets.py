@@ -78,15 +78,19 @@ def check_files(body: dict[str, Any]) -> Any:
 @blueprint.arguments(FilesSchema, location="json")
 @blueprint.response(200)
 def post_ruleset(body: dict[str, Any]) -> Any:
-    """Puts a ruleset live in every process; with `group`, that group's folder alone. A broken one changes nothing."""
+    """Puts a ruleset live in every process; with `group`, that group's folder alone. A broken one changes nothing.
+
+    `warnings` are what checking warns of: they keep nothing from going live.
+    """
     services = current_app.extensions["rules_service"]
     now = services.clock()
     group = body["group"]
     _check_owner(services, group)
+    variables = services.settings.variables
     if group is None:
-        done = publish.publish(services.store, _files(body), now, by=_who())
+        done = publish.publish(services.store, _files(body), now, by=_who(), variables=variables)
     else:
-        done = publish.publish_group(services.store, group, _files(body), now, by=_who())
+        done = publish.publish_group(services.store, group, _files(body), now, by=_who(), variables=variables)
     return _told(services, done)
 
 
@@ -122,5 +126,11 @@ def _check_owner(services: Any, group: str | None) -> None:
 def _told(services: Any, done: Published) -> Any:
     services.live.follow(done.ruleset)
     return jsonify(
-        {"hash": done.hash, "changed": done.changed, "primed": dict(done.primed), "looked_at": done.looked_at}
+        {
+            "hash": done.hash,
+            "changed": done.changed,
+            "primed": dict(done.primed),
+            "looked_at": done.looked_at,
+            "warnings": list(done.warnings),
+        }
     )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rules_service.decide import load_ruleset, prime
+from rules_service.decide import check_ruleset, load_ruleset, prime
 from rules_service.errors import InvalidRuleset, NoRuleset, UnknownName
 from rules_service.problems import Problem
 from rules_service.ruleset import Files, Ruleset, content_hash, hours_told
@@ -29,6 +29,8 @@ class Published:
     #: rule id -> open tickets that meet its new conditions already, out of `looked_at`; the rule does not fire on them.
     primed: Mapping[str, int]
     looked_at: int
+    #: What checking warns of, in the order of files and lines; empty where nobody asked.
+    warnings: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -36,21 +38,30 @@ class Published:
         return self.ruleset.hash
 
 
-def check(files: Files) -> tuple[Ruleset, list[Problem]]:
-    """The ruleset, its tests run; InvalidRuleset with `problems`, in the order of files and lines, if there are any."""
-    ruleset, problems = load_ruleset(files)
+def check(files: Files, variables: Mapping[str, str] | None = None) -> tuple[Ruleset, list[Problem]]:
+    """The ruleset, its tests run, and its warnings; InvalidRuleset with `problems` if there are any.
+
+    Both in the order of files and lines. `variables` are what `${VAR}` stands for; None: nobody asks for warnings.
+    """
+    warnings: list[Problem] = []
+    if variables is None:
+        ruleset, problems = load_ruleset(files)
+    else:
+        ruleset, problems, warnings = check_ruleset(files, variables)
     if ruleset is None:
         raise _invalid(problems)
     failed = run_tests(ruleset, files).problems
     if failed:
         raise _invalid(list(failed))
-    return ruleset, problems
+    return ruleset, warnings
 
 
-def publish(store: Store, files: Files, now: dt.datetime, *, by: str) -> Published:
+def publish(
+    store: Store, files: Files, now: dt.datetime, *, by: str, variables: Mapping[str, str] | None = None
+) -> Published:
     """Stores the ruleset under its hash and activates it; InvalidRuleset leaves the active one as it is."""
-    ruleset, _ = check(files)
-    return _put_live(store, ruleset, files, now, by)
+    ruleset, warnings = check(files, variables)
+    return replace(_put_live(store, ruleset, files, now, by), warnings=tuple(map(str, warnings)))
 
 
 def publish_if_none(store: Store, files: Files, now: dt.datetime, *, by: str) -> Published | None:
@@ -61,7 +72,9 @@ def publish_if_none(store: Store, files: Files, now: dt.datetime, *, by: str) ->
     return publish(store, files, now, by=by)
 
 
-def publish_group(store: Store, group: str, files: Files, now: dt.datetime, *, by: str) -> Published:
+def publish_group(
+    store: Store, group: str, files: Files, now: dt.datetime, *, by: str, variables: Mapping[str, str] | None = None
+) -> Published:
     """Puts one group's folder live, the rest of the active ruleset as it is. Source: R5.11, R5.12.
 
     `files` are named within `groups/GROUP/`, as in the whole ruleset. InvalidRuleset also for a file outside of it.
@@ -71,7 +84,7 @@ def publish_group(store: Store, group: str, files: Files, now: dt.datetime, *, b
     if outside:
         text = f"the folder of {group} holds files under {folder} only"
         raise _invalid([Problem(name, 1, 1, text, "ownership") for name in outside])
-    return publish(store, {**without_group(store, group), **files}, now, by=by)
+    return publish(store, {**without_group(store, group), **files}, now, by=by, variables=variables)
 
 
 def without_group(store: Store, group: str) -> dict[str, bytes]:

@@ -239,3 +239,17 @@ def test_a_groups_folder_is_published_alone(scene, live):
     assert "system-down" in live.ruleset().rules.by_id
     with pytest.raises(InvalidRuleset):
         publish.publish_group(scene.store, "hotel", {"rules.yaml": b"version: 1\n"}, scene.clock(), by="hs1")
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_who_publishes_by_api_is_told_every_warning_that_checking_tells(client):
+    files = {name: text.decode() for name, text in files_with(NEW_RULE).items()}
+    files["unused.yaml"] = 'version: 1\nkeywords: {nobody: {any: [x]}}\nendpoints: {x: {url: "${ABSENT}"}}\n'
+    checked = client.post("/v1/rulesets/check", json={"files": files}).json["warnings"]
+    assert {warning.rpartition(" (")[2] for warning in checked} == {"unused)", "unset-variable)"}
+    answer = client.post("/v1/rulesets", json={"files": files})
+    assert (answer.status_code, answer.json["changed"], answer.json["warnings"]) == (200, True, checked)
+    own = {name: text for name, text in files.items() if name.startswith("groups/hotel/")}
+    own["groups/hotel/more.yaml"] = "version: 1\nkeywords: {nobody_else: {any: [x]}}\n"
+    warnings = client.post("/v1/rulesets", json={"group": "hotel", "files": own}).json["warnings"]
+    assert any('"nobody_else"' in warning for warning in warnings)
