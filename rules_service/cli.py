@@ -15,7 +15,7 @@ import click
 
 from rules_service import __version__
 from rules_service.clock import utc_now
-from rules_service.errors import InvalidRuleset, ServiceError
+from rules_service.errors import InvalidRuleset, InvalidUsers, ServiceError
 from rules_service.settings import SettingError, Settings, read_settings
 
 # Rooms that take time to import are imported by the commands that need them.

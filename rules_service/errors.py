@@ -42,6 +42,18 @@ class UnknownUser(ServiceError):
     code = "unknown_user"
 
 
+class UserOfFile(ServiceError):
+    """A rule file defines this user; change the file and publish."""
+
+    code = "user_of_file"
+
+
+class InvalidUsers(ServiceError):
+    """The users cannot be taken."""
+
+    code = "invalid_users"
+
+
 class UnknownName(ServiceError):
     """The ruleset in force has nothing of this name."""
 

@@ -16,7 +16,7 @@ from rules_service.errors import NoRuleset
 from rules_service.problems import Problem
 from rules_service.rules import MatcherEvent
 from rules_service.ruleset import Ruleset
-from rules_service.store import Store, desks, figures, rulesets
+from rules_service.store import Store, desks, figures, roster, rulesets
 
 log = structlog.get_logger()
 
@@ -46,6 +46,8 @@ class Live:
         self._store = store
         self._kind = kind
         self._ruleset: Ruleset | None = None
+        #: Version of the roster whose users are in the ruleset; None before the first look.
+        self._roster_version: int | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._following = threading.Lock()
@@ -68,19 +70,19 @@ class Live:
         return self._ruleset.hash if self._ruleset is not None else None
 
     def follow(self, loaded: Ruleset | None = None) -> bool:
-        """Puts the active ruleset in force if it is another than before; True when it was swapped.
+        """Puts the active ruleset in force, with the users who were added by API, if any of it is another than before.
 
-        `loaded` spares loading it again, where the caller has it.
+        True when the ruleset was swapped. `loaded` spares loading it again, where the caller has it.
         """
         with self._following, self._store.connection():
             active = rulesets.active_hash(self._store)
             if active is None:
                 return False
             braked = desks.braked_rules(self._store, active)
-            if active == self.hash:
-                if self._ruleset is not None and braked != self._ruleset.braked:
-                    log.warning("rules_braked", rules=sorted(braked))
-                    self._ruleset = replace(self._ruleset, braked=braked)
+            # Read before the users: what is added in between is then seen at the next look.
+            version = roster.version(self._store)
+            if self._ruleset is not None and active == self.hash:
+                self._refresh(self._ruleset, braked, version)
                 return False
             ruleset, problems = self._load(active, loaded)
             predecessors = rulesets.known_rules(self._store)
@@ -91,12 +93,23 @@ class Live:
                 return False
             ruleset.rules.report = log_matcher_event
             ruleset.rules.prepare()
-            previous, self._ruleset = self._ruleset, replace(ruleset, predecessors=predecessors, braked=braked)
+            whole = roster.whole(self._store, ruleset.roster)
+            ruleset = replace(ruleset, predecessors=predecessors, braked=braked, roster=whole)
+            previous, self._ruleset, self._roster_version = self._ruleset, ruleset, version
             self.problem = None
             log.info("ruleset_in_force", ruleset=active)
         if previous is not None:
             previous.rules.close()
         return True
+
+    def _refresh(self, ruleset: Ruleset, braked: frozenset[str], version: int) -> None:
+        """Takes over what has changed beside the ruleset."""
+        if braked != ruleset.braked:
+            log.warning("rules_braked", rules=sorted(braked))
+            self._ruleset = ruleset = replace(ruleset, braked=braked)
+        if version != self._roster_version:
+            self._ruleset = replace(ruleset, roster=roster.whole(self._store, ruleset.roster))
+            self._roster_version = version
 
     def start(self) -> None:
         """Follows in a thread of its own until `stop`."""

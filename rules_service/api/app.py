@@ -10,7 +10,19 @@ from flask_smorest import Api
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from rules_service import __version__
-from rules_service.api import actions, events, history, inbound, lifecycle, problems, rulesets, system, tickets, users
+from rules_service.api import (
+    actions,
+    events,
+    history,
+    inbound,
+    lifecycle,
+    problems,
+    roster,
+    rulesets,
+    system,
+    tickets,
+    users,
+)
 from rules_service.api.schemas import EventSchema
 from rules_service.clock import Clock, utc_now
 from rules_service.decide import Brakes
@@ -22,6 +34,9 @@ from rules_service.store import Store
 
 #: Largest body of a request, in bytes.
 MAX_BODY = 1024 * 1024
+
+#: Largest roster to import, in bytes.
+MAX_ROSTER = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +87,7 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
     api.spec.components.schema("Event", schema=EventSchema)
     for blueprint in (
         actions.blueprint, events.blueprint, history.blueprint, inbound.blueprint, lifecycle.blueprint,
-        rulesets.blueprint, system.blueprint, tickets.blueprint, users.blueprint,
+        roster.blueprint, rulesets.blueprint, system.blueprint, tickets.blueprint, users.blueprint,
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     _describe_auth(api)
@@ -96,7 +111,11 @@ def _describe_auth(api: Api) -> None:
 def _connect_around_requests(app: Flask, store: Store) -> None:
     @app.before_request
     def connect() -> None:
-        if request.method in ("POST", "PUT", "PATCH") and request.content_length and not request.is_json:
+        if request.endpoint == "roster.post_import":
+            request.max_content_length = MAX_ROSTER
+        has_body = request.method in ("POST", "PUT", "PATCH") and request.content_length
+        is_csv = request.endpoint == "roster.post_import" and request.mimetype == "text/csv"
+        if has_body and not request.is_json and not is_csv:
             raise UnsupportedMediaType
         if "\x00" in request.path:
             # PostgreSQL keeps no such text, so nothing can have this name.

@@ -19,6 +19,8 @@ STATUS: Mapping[type[errors.ServiceError], int] = {
     errors.UnknownEventType: 422,
     errors.UnknownTicket: 404,
     errors.UnknownUser: 404,
+    errors.UserOfFile: 409,
+    errors.InvalidUsers: 422,
     errors.UnknownName: 404,
     errors.UnknownConnector: 404,
     errors.UnknownDelivery: 404,
@@ -37,14 +39,12 @@ _FRAMEWORK: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "the request cannot be read"),
     404: ("not_found", "nothing is at this address; /docs lists what is"),
     405: ("method_not_allowed", "this address does not take this method"),
-    413: ("body_too_large", "the body is larger than 1 MiB; send a batch in parts"),
+    413: ("body_too_large", "the body is larger than 1 MiB, or 8 MiB for a roster; send it in parts"),
     415: ("unsupported_media_type", "send JSON, with the header `Content-Type: application/json`"),
     422: ("invalid_request", "the request is not as documented"),
     500: ("internal_error", "the service failed; nothing was written"),
 }
 
-
-def problem(status: int, code: str, detail: str, **more: Any) -> Response:
 #: Codes beside those -> (HTTP status, what would be accepted).
 _MORE: Mapping[str, tuple[int, str]] = {
     "invalid_json": (400, "the body is not JSON"),
@@ -60,6 +60,8 @@ def listed() -> list[tuple[str, int, str]]:
         *((code, status, meaning) for code, (status, meaning) in _MORE.items()),
     ]
 
+
+def problem(status: int, code: str, detail: str, **more: Any) -> Response:
     """A problem document."""
     body = {"type": f"/docs/errors#{code}", "title": code.replace("_", " "), "status": status, "code": code}
     body |= {"detail": detail} | more

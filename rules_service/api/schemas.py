@@ -291,5 +291,12 @@ class UserSchema(ma.Schema):
     level = ma.fields.Integer()
     presence = ma.fields.String()
     open_count = ma.fields.Integer()
-    slot_limit = ma.fields.Integer(allow_none=True)
+    slot_limit = ma.fields.Integer(allow_none=True, metadata={"description": "the maximum in force; null: none"})
+    max_assignment = ma.fields.Integer(allow_none=True, metadata={"description": "their own maximum"})
+    skills = ma.fields.List(ma.fields.String())
+    desks = ma.fields.List(
+        ma.fields.String(), allow_none=True, metadata={"description": "as added by API; null: those of the group"}
+    )
+    serves = ma.fields.List(ma.fields.String(), metadata={"description": "the desks that they serve now"})
+    source = ma.fields.String(metadata={"enum": ["file", "api"]})
     active = ma.fields.Boolean()

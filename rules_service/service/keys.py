@@ -19,6 +19,7 @@ SCOPES = {
     "tickets:write": "ask for transitions",
     "users:read": "read users",
     "users:write": "set users' presence",
+    "roster:write": "add, change, import and take out users",
     "rules:read": "read the active ruleset and the lifecycle",
     "rules:write": "publish rulesets and roll back",
     "actions:read": "read the feed of actions and the deliveries",

@@ -165,3 +165,22 @@ def activations(store: Store, *, before: int | None, limit: int) -> dict[str, An
     found = rulesets.history(store, before=before, limit=limit)
     items = [{**row, "activated_at": _iso(row["activated_at"])} for row in found]
     return {"items": items, "next_before": items[-1]["id"] if len(items) == limit else None}
+
+
+def groups(store: Store, active: Ruleset) -> list[dict[str, Any]]:
+    """The groups with supervisors, desks, how many people they have and how many are online. Source: R5.9."""
+    counts = people.groups(store)
+    found = []
+    for group in active.roster.groups.values():
+        total, online = counts.get(group.name, (0, 0))
+        found.append(
+            {
+                "id": group.name,
+                "supervisors": list(group.supervisors),
+                "desks": [desk.name for desk in active.roster.desks.values() if desk.group == group.name],
+                "members": {"total": total, "online": online},
+                "transfer_limit": group.transfer_limit,
+                "escalation": group.escalation,
+            }
+        )
+    return found

@@ -1,4 +1,4 @@
-"""Stored rulesets, which one is active, and the roster that the active one declares."""
+"""Stored rulesets, and which one is active."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from rules_service.store import codec
 from rules_service.store.store import Store
-from rules_service.store.tables import Activation, Membership, Ruleset, Skill, User, Watched, instant
-from rules_service.teams import Roster
+from rules_service.store.tables import Activation, Ruleset, Watched, instant
 from rules_service.tickets import Snapshot
 
 #: How many earlier activations a ticket's rules are remembered of.
@@ -101,39 +100,3 @@ def set_watched(store: Store, content_hash: str, problems: str, now: dt.datetime
         conflict_target=[Watched.id],
         update={Watched.content_hash: content_hash, Watched.problems: problems, Watched.seen_at: now},
     ).execute()
-
-
-def sync_roster(store: Store, roster: Roster) -> None:
-    """Brings users, memberships and skills in line with the rule files; load and presence are kept."""
-    known = {row[0] for row in store.rows("SELECT id FROM member")}
-    for user in roster.users.values():
-        fields = {
-            "name": user.name,
-            "team": user.group,
-            "role": user.role,
-            "level": user.level,
-            "slot_limit": roster.slot_limit(user),
-            "source": "ruleset",
-            "active": True,
-        }
-        if user.id in known:
-            User.update(**fields).where(User.id == user.id).execute()
-        else:
-            User.insert(id=user.id, presence="offline", open_count=0, **fields).execute()
-    User.update(active=False).where(
-        (User.source == "ruleset") & User.active & User.id.not_in(list(roster.users))
-    ).execute()
-    Membership.delete().execute()
-    members = [{"desk": desk.name, "user_id": user_id} for desk in roster.desks.values() for user_id in desk.members]
-    Skill.delete().execute()
-    skills = [{"skill": skill, "user_id": user.id} for user in roster.users.values() for skill in sorted(user.skills)]
-    for table, rows in ((Membership, members), (Skill, skills)):
-        for start in range(0, len(rows), 500):
-            table.insert_many(rows[start : start + 500]).execute()
-    for desk in sorted(roster.desks):
-        store.sql(
-            "INSERT INTO timer (subject, kind, due_at) VALUES (?, 'drain', ?)"
-            " ON CONFLICT (subject, kind) DO UPDATE SET due_at = excluded.due_at",
-            f"desk:{desk}",
-            0,
-        )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Strategy = Literal["least_loaded", "round_robin"]
@@ -47,6 +47,8 @@ class Desk:
     queue: tuple[tuple[str, bool], ...] = (("created", True),)
     #: Clock name -> target in seconds; wins over a policy, clock by clock.
     sla_s: Mapping[str, int] = field(default_factory=dict)
+    #: Whether its file leaves out `members:`, so that the agents of the group serve it, those who come later too.
+    by_group: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,17 @@ class User:
     skills: frozenset[str] = frozenset()
     #: Tickets at one time over all channels; None: the desks' maxima add up. Source: R5.16-18.
     max_assignment: int | None = None
+    #: file:line:col of a user of a rule file; empty for one who was added by API.
+    defined_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A person who was added by API, not by a rule file."""
+
+    user: User
+    #: Names of the desks to serve; None: those of the group, for an agent, that the group serves as a whole.
+    desks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +105,30 @@ class Roster:
     default_desk: str
     #: user id -> names of the desks with the user as a member, in file order.
     desks_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The roster as the rule files alone have it; None where this one is.
+    files: Roster | None = None
+
+    def with_added(self, people: Iterable[Added]) -> Roster:
+        """The roster of the rule files with these people, in place of those added before; a file's user comes first.
+
+        A desk that the ruleset does not have is not served. Source: R5.9.
+        """
+        base = self.files or self
+        users, desks_of = dict(base.users), dict(base.desks_of)
+        joined: dict[str, list[str]] = {}
+        for added in people:
+            user = added.user
+            if user.id in base.users:
+                continue
+            served = tuple(name for name, desk in base.desks.items() if _serves(added, desk))
+            users[user.id], desks_of[user.id] = user, served
+            for name in served:
+                joined.setdefault(name, []).append(user.id)
+        desks = {
+            name: replace(desk, members=(*desk.members, *joined[name])) if name in joined else desk
+            for name, desk in base.desks.items()
+        }
+        return replace(base, users=users, desks=desks, desks_of=desks_of, files=base)
 
     def desk_for(self, *, desk: str | None, group: str | None, channel: str | None) -> str:
         """The named desk, else the group's desk for the channel (or its first), else the default desk."""
@@ -118,3 +155,9 @@ class Roster:
     def is_member(self, user_id: str, desk: str) -> bool:
         """Whether the user serves the desk."""
         return desk in self.desks_of.get(user_id, ())
+
+
+def _serves(added: Added, desk: Desk) -> bool:
+    if added.desks is not None:
+        return desk.name in added.desks
+    return desk.by_group and added.user.role == "agent" and added.user.group == desk.group

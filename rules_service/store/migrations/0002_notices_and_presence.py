@@ -1,4 +1,4 @@
-"""Actions that are held, signs of life, and users' own maxima."""
+"""Actions that are held, signs of life, users by API, and folders."""
 
 # One statement a line, as the database keeps it.
 # ruff: noqa: E501
@@ -12,26 +12,43 @@ STATEMENTS = (
     'ALTER TABLE "member" ADD COLUMN "max_assignment" INTEGER',
     'ALTER TABLE "clock" ADD COLUMN "history" TEXT',
     'CREATE INDEX "member_heard" ON "member" ("presence", "heard_at") WHERE ("heard_at" IS NOT NULL)',
+    'ALTER TABLE "member" ADD COLUMN "desks" TEXT',
+    'CREATE TABLE "roster_version" ("id" INTEGER NOT NULL PRIMARY KEY, "version" INTEGER NOT NULL)',
+    'CREATE INDEX "skill_user_id" ON "skill" ("user_id")',
+    'ALTER TABLE "ticket" ADD COLUMN "live" {bool} DEFAULT TRUE NOT NULL',
+    'UPDATE "ticket" SET "live" = FALSE WHERE REPLACE("state", \'"live":false\', \'\') <> "state"',
+    'CREATE INDEX "ticket_open" ON "ticket" ("created_at", "id", "channel", "team", "desk", "assignee", "status", "priority", "tier", "breached", "escalated") WHERE live AND closed_at IS NULL',
+    'CREATE INDEX "ticket_closed" ON "ticket" ("created_at", "id", "channel", "team", "desk", "assignee", "status", "priority", "tier", "breached", "escalated") WHERE live AND closed_at IS NOT NULL',
+    'ALTER TABLE "stint" ADD COLUMN "queued_at" {big}',
+    'CREATE INDEX "stint_served" ON "stint" ("desk", "assigned_at") WHERE ("queued_at" IS NOT NULL)',
 )
 
 UNDO = (
+    'DROP INDEX "stint_served"',
+    'ALTER TABLE "stint" DROP COLUMN "queued_at"',
+    'DROP INDEX "ticket_closed"',
+    'DROP INDEX "ticket_open"',
+    'ALTER TABLE "ticket" DROP COLUMN "live"',
+    'DROP INDEX "skill_user_id"',
+    'DROP TABLE "roster_version"',
+    'ALTER TABLE "member" DROP COLUMN "desks"',
     'DROP INDEX "member_heard"',
     'ALTER TABLE "clock" DROP COLUMN "history"',
     'ALTER TABLE "member" DROP COLUMN "max_assignment"',
     'ALTER TABLE "member" DROP COLUMN "heard_at"',
     'DROP TABLE "notice"',
+    'DROP TABLE "disabled_endpoint"',
 )
 
 
 def up(migrator, db):  # type: ignore[no-untyped-def]
     """Makes them."""
-    big = "BIGINT" if "Postgres" in type(migrator).__name__ else "INTEGER"
+    big, bool_ = ("BIGINT", "BOOLEAN") if "Postgres" in type(migrator).__name__ else ("INTEGER", "INTEGER")
     for statement in STATEMENTS:
-        db.execute_sql(statement.format(big=big))
+        db.execute_sql(statement.format(big=big, bool=bool_))
 
 
 def down(migrator, db):  # type: ignore[no-untyped-def]  # noqa: ARG001  what the runner calls
     """Takes them back."""
     for statement in UNDO:
         db.execute_sql(statement)
-    'DROP TABLE "disabled_endpoint"',
