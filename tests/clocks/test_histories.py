@@ -21,7 +21,8 @@ def lines(text):
 
 def told(history, *, punctual=True):
     day = history.get("day", MONDAY)
-    files = {"company.yaml": TABLE["company"], "levels.yaml": TABLE["rulesets"][history["under"]]}
+    levels = TABLE["rulesets"][history["under"]]
+    files = {"company.yaml": TABLE["company"], "hours.yaml": TABLE["hours"], "levels.yaml": levels}
     telling = Telling(ruleset=ruleset_of(files), punctual=punctual)
     telling.tell(arrivals(history["story"], day), instant(history["until"], day))
     return telling, day
