@@ -23,6 +23,29 @@ def clock_lines(found: Data) -> Iterator[str]:
         yield from _table(clock) if clock["days"] else ()
 
 
+def rule_lines(found: Data) -> Iterator[str]:
+    """Why a rule fires or does not: a sentence, its conditions one by one, and its last firing."""
+    yield f"{found['rule']}: {found['why']}"
+    if found["conditions"]:
+        yield from _conditions(found["conditions"], 1, outer=True)
+    last = found["last"]
+    if last:
+        outcome = {"held_back": f"held back ({last['reason']})", "shadow": "shadowed"}.get(last["outcome"], "fired")
+        yield f"  last {outcome} at {last['at']}, event {last['event_id']}"
+        yield from (f"    {note}" for note in last["notes"])
+
+
+def _conditions(condition: Data, depth: int, *, outer: bool = False) -> Iterator[str]:
+    mark = "yes" if condition["holds"] else "no "
+    text = condition["text"] if condition["kind"] == "comparison" else f"{condition['kind']}:"
+    # The outermost `all` is how a rule file writes a list of conditions; it says nothing.
+    outermost = outer and condition["kind"] == "all"
+    if not outermost:
+        yield f"{'  ' * depth}{mark} {text}"
+    for part in condition["parts"]:
+        yield from _conditions(part, depth if outermost else depth + 1)
+
+
 def _used(clock: Data) -> str:
     used = f"{_hours(clock['used_s'])} of {_hours(clock['target_s'])} used"
     over_s = -clock["remaining_s"]

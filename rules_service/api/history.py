@@ -9,9 +9,9 @@ from flask import current_app
 
 from rules_service.api.auth import needs
 from rules_service.api.blueprint import Blueprint
-from rules_service.api.schemas import ReasonSchema, StrictSchema
+from rules_service.api.schemas import ReasonSchema, StrictSchema, Text
 from rules_service.clocks import CLOCKS
-from rules_service.service import history
+from rules_service.service import history, reasons
 
 blueprint = Blueprint("history", __name__, description="Tickets: what was, and why")
 
@@ -176,3 +176,60 @@ def get_clocks(ticket_id: str) -> Any:
 def get_timeline(query: dict[str, Any], ticket_id: str) -> Any:
     """What happened to the ticket and what was decided, oldest first; keep asking with `next_after`."""
     return history.timeline(current_app.extensions["rules_service"].store, ticket_id, **query)
+
+
+class ReasonedSchema(ma.Schema):
+    """A condition: a comparison, or `all`, `any` or `none` of its parts."""
+
+    kind = ma.fields.String(metadata={"enum": ["comparison", "all", "any", "none"]})
+    holds = ma.fields.Boolean()
+    attribute = ma.fields.String(allow_none=True)
+    operator = ma.fields.String(allow_none=True)
+    wanted = ma.fields.Raw(allow_none=True, metadata={"description": "the value of the rule"})
+    found = ma.fields.Raw(allow_none=True, metadata={"description": "the value of the ticket; null for none"})
+    text = ma.fields.String(metadata={"description": "the same, in words"})
+    parts = ma.fields.List(ma.fields.Nested(lambda: ReasonedSchema()))  # noqa: PLW0108  its name comes later
+
+
+class LastFiringSchema(RuleOutcomeSchema):
+    """The last time that a rule fired on the ticket, shadowed, or was held back."""
+
+    class Meta:
+        """Settings of marshmallow."""
+
+        exclude = ("rule",)
+
+    event_id = ma.fields.String()
+    at = _at("when the event happened")
+
+
+class ExplanationSchema(ma.Schema):
+    """Why a rule fires on a ticket or does not."""
+
+    ticket_id = ma.fields.String()
+    rule = ma.fields.String()
+    about = ma.fields.String(allow_none=True)
+    mode = ma.fields.String(metadata={"enum": ["live", "shadow"]})
+    on = ma.fields.List(ma.fields.String())
+    holds = ma.fields.Boolean(allow_none=True, metadata={"description": "null where there was nothing to judge"})
+    why = ma.fields.String()
+    judged_at = _at("the instant for which the conditions are shown", allow_none=True)
+    event_id = ma.fields.String(allow_none=True, metadata={"description": "the event on which they were judged"})
+    conditions = ma.fields.Nested(ReasonedSchema, allow_none=True)
+    last = ma.fields.Nested(LastFiringSchema, allow_none=True)
+
+
+class ExplainQuerySchema(StrictSchema):
+    """Which rule."""
+
+    rule = Text(required=True, validate=ma.validate.Length(min=1, max=200))
+
+
+@blueprint.route("/v1/tickets/<path:ticket_id>/explain", methods=["GET"])
+@needs("tickets:read")
+@blueprint.arguments(ExplainQuerySchema, location="query")
+@blueprint.response(200, ExplanationSchema)
+def get_explanation(query: dict[str, Any], ticket_id: str) -> Any:
+    """Why a rule fires on the ticket or does not, condition by condition, and when it last fired."""
+    services = current_app.extensions["rules_service"]
+    return reasons.why_rule(services.store, services.live.ruleset(), ticket_id, query["rule"], services.clock())

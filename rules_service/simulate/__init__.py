@@ -1,5 +1,6 @@
 """Stories under a simulated clock, and the tests beside the rules: what a ruleset does, before it is live."""
 
+from rules_service.simulate.conditions import conditions
 from rules_service.simulate.expecting import EXPECT, TICKET_FIELDS
 from rules_service.simulate.rule_tests import DEFAULT_AT, TestReport, TestResult, run_tests
 from rules_service.simulate.steps import DATA_FIELDS, VERBS
@@ -38,6 +39,7 @@ __all__ = [
     "TestResult",
     "Until",
     "Waits",
+    "conditions",
     "first_false",
     "play",
     "run_tests",

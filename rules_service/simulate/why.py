@@ -119,7 +119,7 @@ def _hears(rule: Rule, decision: Decision) -> bool:
 
 
 def _atom(atom: Atom, actual: Any, vocabulary: Vocabulary) -> str:
-    unit, name = vocabulary.attribute(atom.attribute).unit, _named(atom.attribute)
+    unit, name = vocabulary.attribute(atom.attribute).unit, named(atom.attribute)
     if atom.operator == "keywords":
         return f'{name} hits no keyword of "{atom.value}"'
     if atom.operator == "exists":
@@ -130,7 +130,7 @@ def _atom(atom: Atom, actual: Any, vocabulary: Vocabulary) -> str:
     return f"{name} is {spoken(actual, unit)}, wanted: {wanted}"
 
 
-def _named(attribute: str) -> str:
+def named(attribute: str) -> str:
     """`recent.messages_received[600]` as people say it."""
     name, _, window_s = attribute.partition("[")
     return f"{name} within {format_duration(int(window_s.rstrip(']')))}" if window_s else name
@@ -141,7 +141,7 @@ def _first_true(found: Explanation, vocabulary: Vocabulary) -> str:
     match found.condition:
         case Atom():
             actual = spoken(found.actual, vocabulary.attribute(found.condition.attribute).unit)
-            return f"{_named(found.condition.attribute)} is {actual}"
+            return f"{named(found.condition.attribute)} is {actual}"
         case Not():
             return f"not: {first_false(found.parts[0], vocabulary)}"
         case AnyOf() | All():

@@ -76,6 +76,20 @@ def test_how_a_clock_ended_is_said_with_its_reason(invoke, told):
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_a_rule_of_the_guide_is_explained_as_it_shows(invoke):
+    assert invoke("4711", "--rule", "resolution-breached") == shown(
+        "rules-service explain 4711 --rule resolution-breached"
+    )
+    assert invoke("4711", "--rule", "resolution-breached", "--json")["holds"] is False
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_a_rule_that_is_not_known_is_a_finding(invoke):
+    assert 'did you mean "idle"?' in invoke("4711", "--rule", "idel", status=1)
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 def test_a_ticket_that_is_not_known_is_a_finding_and_nothing_to_explain_is_wrong_usage(invoke):
     assert 'no ticket "t9" is known' in invoke("t9", "--clocks", status=1)
     assert invoke("t9", "--clocks", "--json", status=1)["code"] == "unknown_ticket"
+    assert "--rule RULE" in invoke("4711", status=2)
