@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import marshmallow as ma
 
 from rules_service.durations import Duration, parse_duration
-from rules_service.problems import DURATION, Place, check_names, describe, hint, shaped
+from rules_service.problems import DURATION, Place, describe, hint, shaped
 from rules_service.tickets import PRIORITIES
 
 #: Whom an alert can name, beside `user:ID` and `endpoint:ID`.
@@ -40,7 +40,8 @@ class Names:
     endpoints: Container[str] = ()
     templates: Iterable[str] = ()
     policies: Iterable[str] = ()
-    connectors: Iterable[str] = ()
+    #: connector -> its operations; None where they cannot be read
+    connectors: Mapping[str, Collection[str] | None] = field(default_factory=dict)
     custom: Iterable[str] = ()
     tiers: Iterable[str] = ()
 
@@ -202,13 +203,13 @@ def _parse_set(given: object, place: Place, names: Names) -> ActionSpec | None:
         place.problem("type", f'"set" takes a mapping from fields to values; not {describe(given)}')
         return None
     accepted = ["customer.tier", *(f"custom.{name}" for name in names.custom)]
-    for field, value in given.items():
-        if field not in accepted:
-            place.at(field).problem("unknown-key", f'"set" knows no field "{field}"{hint(field, accepted)}', key=True)
-        elif field == "customer.tier" and value not in names.tiers:
-            place.at(field).problem("unknown-name", f"unknown tier {describe(value)}{hint(value, names.tiers)}")
+    for key, value in given.items():
+        if key not in accepted:
+            place.at(key).problem("unknown-key", f'"set" knows no field "{key}"{hint(key, accepted)}', key=True)
+        elif key == "customer.tier" and value not in names.tiers:
+            place.at(key).problem("unknown-name", f"unknown tier {describe(value)}{hint(value, names.tiers)}")
         elif isinstance(value, dict | list):
-            place.at(field).problem("type", f"expected one value, not {describe(value)}")
+            place.at(key).problem("type", f"expected one value, not {describe(value)}")
     return ActionSpec(type="set", data=given)
 
 
@@ -259,7 +260,14 @@ def _check_escalate(found: dict[str, Any], place: Place, names: Names) -> None:
 
 
 def _check_call(found: dict[str, Any], place: Place, names: Names) -> None:
-    check_names([found["connector"]], names.connectors, "connector", place.at("connector"))
+    name, operation = found["connector"], found["operation"]
+    if name not in names.connectors:
+        place.at("connector").problem("unknown-name", f'unknown connector "{name}"{hint(name, names.connectors)}')
+        return
+    known = names.connectors[name]
+    if known is not None and operation not in known:
+        said = hint(operation, known) or "; it has none"
+        place.at("operation").problem("unknown-name", f'the connector "{name}" has no operation "{operation}"{said}')
 
 
 _CHECKS: Mapping[str, Callable[[dict[str, Any], Place, Names], None]] = {

@@ -376,7 +376,7 @@ class _Loader:
             endpoints=self.named["endpoints"],
             templates=self.named["templates"],
             policies=self.named["escalation_policies"],
-            connectors=self.named["connectors"],
+            connectors={name: _operations(data) for name, (data, _) in self.named["connectors"].items()},
             custom=self.named["attributes"],
             tiers=tiers,
         )
@@ -400,6 +400,14 @@ class _Loader:
                     self.texts[source] = compile_template(source, self._template_names())
                 except TemplateError as error:
                     place.at(index, action.type, key).problem("template", str(error))
+
+
+def _operations(connector: object) -> list[str] | None:
+    """The names of a connector's operations; None where it is written wrong, which is a problem of its own."""
+    found = connector.get("operations") if isinstance(connector, dict) else None
+    if isinstance(connector, dict) and found is None:
+        return []
+    return list(map(str, found)) if isinstance(found, dict) else None
 
 
 def _within(owner: str | None, when: Condition, vocabulary: Vocabulary, subject: str = "ticket") -> Condition:
