@@ -85,7 +85,9 @@ def _timezone(value: object, place: Place) -> str:
         place.problem("type", f'expected the name of a time zone such as "Asia/Jakarta", not {describe(value)}')
         return ""
     if value not in zones():
-        accepted = hint(value, zones()) or '; accepted: names of the IANA database, such as "Asia/Jakarta"'
+        # The nearest name to an offset is another offset, or none: `UTC` for `UTC+7`.
+        near = "" if any(sign in value for sign in "+-:0123456789") else hint(value, zones())
+        accepted = near or '; accepted: names of the IANA database, such as "Asia/Jakarta"'
         place.problem("calendar", f'unknown time zone "{value}"{accepted}')
     return value
 

@@ -82,10 +82,10 @@ def arrivals(story: str, day: dt.date) -> list[Arrival]:
 class Telling:
     """One ticket under one ruleset. `punctual`: the worker looks at every deadline; else events alone bring them."""
 
-    ruleset: Ruleset
+    ruleset: Ruleset = field(repr=False)
     punctual: bool = True
     snapshot: Snapshot = field(default_factory=Snapshot)
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list, repr=False)
 
     def tell(self, events: list[Arrival], until: dt.datetime) -> None:
         """Everything that happens by then."""
