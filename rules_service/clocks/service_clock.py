@@ -208,15 +208,17 @@ def redefine(clock: ServiceClock, hours: Hours, at: dt.datetime, *, under: str) 
     """The clock once its calendar has other hours than in the ruleset `under` (a short hash).
 
     What was counted stays counted; the interval now running is counted by the new hours as a whole, and is due by
-    them, at `at` at the earliest.
+    them: at `at` at the earliest, and then without the warnings that it had not given.
     """
     if clock.status not in LIVE:
         return clock
     noted = _counted_on(clock, under)
-    if clock.status != "running" or clock.running_since_at is None:
+    if clock.status != "running" or clock.running_since_at is None or clock.used_s >= clock.target_s:
         return noted
-    due_at = hours.add(clock.running_since_at, max(0, clock.target_s - clock.used_s))
-    return replace(noted, due_at=max(due_at, at))
+    due_at = hours.add(clock.running_since_at, clock.target_s - clock.used_s)
+    if due_at == clock.due_at:
+        return noted
+    return replace(noted, due_at=max(due_at, at), warned_pct=100 if due_at <= at else clock.warned_pct)
 
 
 def next_change_at(clock: ServiceClock, hours: Hours) -> dt.datetime | None:

@@ -19,15 +19,14 @@ def hours_told(ruleset: Ruleset) -> dict[str, str]:
 
 
 def has_other_hours(ruleset: Ruleset, calendar: str, predecessor: str) -> bool:
-    """Whether the calendar has other hours in `ruleset` than in the predecessor of that hash, which may be short.
+    """Whether the calendar may have other hours in `ruleset` than in the predecessor of that hash, which may be short.
 
-    False for one that is not known.
+    True where it is not known what hours the predecessor had.
     """
-    found = [told for known, told in ruleset.predecessors.items() if known.startswith(predecessor)]
-    if not predecessor or len(found) != 1:
-        return False
-    was = dict(found[0]).get(_key(calendar))
-    return was is not None and was != ruleset.hours(calendar).content_hash
+    known = ruleset.predecessors
+    names = [predecessor] if predecessor in known else [name for name in known if name.startswith(predecessor)]
+    told = (_key(calendar), ruleset.hours(calendar).content_hash)
+    return len(names) != 1 or told not in known[names[0]]
 
 
 def _key(calendar: str) -> str:

@@ -112,10 +112,7 @@ def _calendars(store: Store, ruleset: Ruleset) -> CalendarOf:
     """Finds calendars as they were: in the ruleset in force where they have the same hours, else in the stored one."""
 
     def calendar_of(name: str, under: str) -> Calendar:
-        if not under or ruleset.hash.startswith(under):
-            return ruleset.hours(name)
-        known = any(earlier.startswith(under) for earlier in ruleset.predecessors)
-        if known and not has_other_hours(ruleset, name, under):
+        if not under or ruleset.hash.startswith(under) or not has_other_hours(ruleset, name, under):
             return ruleset.hours(name)
         if under not in _earlier:
             if len(_earlier) >= _MOST_EARLIER:

@@ -158,3 +158,18 @@ def test_other_hours_keep_what_was_counted_and_move_what_is_due():
     days = days_of(clock, lambda _, ruleset: of[ruleset], nine + 24 * hour)
     assert [(day.on.day, day.seconds) for day in days] == [(2, 4 * 3_600), (3, 3_600)]
     assert sum(day.seconds for day in days) == clocks.used_s(clock, short, nine + 24 * hour)
+
+
+def test_hours_by_which_a_clock_was_due_already_have_it_breach_now_and_warn_of_nothing():
+    nine = dt.datetime(2026, 3, 2, 2, tzinfo=dt.UTC)
+    hour = dt.timedelta(hours=1)
+    short = Calendar.from_config({"timezone": "Asia/Jakarta", "hours": {"mon-sun": ["08:00-10:00"]}})
+    always = Calendar.from_config({"timezone": "Asia/Jakarta"})
+    target = Target(seconds=4 * 3_600, calendar="office", warn_at_pct=(50, 80))
+    clock = clocks.start("resolution", target=target, hours=short, at=nine)
+    same = clocks.redefine(clock, short, nine + 5 * hour, under="abc")
+    assert same == clock
+    changed = clocks.redefine(clock, always, nine + 5 * hour, under="abc")
+    assert (changed.due_at, clocks.next_change_at(changed, always)) == (nine + 5 * hour, nine + 5 * hour)
+    later = clocks.redefine(clock, always, nine + 3 * hour, under="abc")
+    assert (later.due_at, later.warned_pct) == (nine + 4 * hour, 0)
