@@ -485,6 +485,9 @@ def _failed(draft: Draft) -> None:
     draft.act("alert", "action.failed", to=["supervisor"], severity="warning", text=f"{action} failed: {detail}")
     if action != "reassign" or draft.stint is None:
         return
+    # It has moved on since, or has been taken back too often.
+    if draft.event.data.get("to") not in (None, draft.ticket.assignee) or draft.event.data.get("stays"):
+        return
     previous = draft.stint.taken_from
     if previous is None:
         draft.follow("ticket.released", {}, cause="action.failed")

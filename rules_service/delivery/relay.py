@@ -157,6 +157,22 @@ class Relay:
             if not self._store.database.is_closed():
                 self._store.database.close()
 
+    def _give_up(self, delivery: Claimed, why: str) -> None:
+        """Marks a delivery as dead; what a helpdesk did not take becomes an event of its ticket, in one transaction.
+
+        But not the alert about such an event, which would make another one, without end.
+        """
+
+        def settle() -> bool:
+            return outbox.settle_dead(self._store, delivery, why)
+
+        if not delivery.endpoint.startswith("connector:") or delivery.cause == "action.failed":
+            self._settle(settle)
+            return
+        # Sent again by hand and given up again, it has failed again.
+        event_id = f"failed:{delivery.id}:{delivery.lease_until:%Y%m%dT%H%M%S.%f}"
+        self._connecting.failed(event_id, delivery.ticket_id, delivery.action_type, delivery.data, why, settle)
+
     def _disable(self, delivery: Claimed, gone: Gone) -> None:
         log.error("endpoint_disabled", endpoint=delivery.endpoint, delivery=delivery.id, why=str(gone))
         self._settle(lambda: outbox.disable(self._store, delivery, gone.address_sha256, self._clock(), str(gone)))
@@ -168,7 +184,7 @@ class Relay:
         attempt = delivery.attempts
         if final or attempt > len(self._backoff_s):
             log.warning("delivery_dead", delivery=delivery.id, endpoint=delivery.endpoint, attempts=attempt, why=why)
-            self._settle(lambda: outbox.settle_dead(self._store, delivery, why))
+            self._give_up(delivery, why)
             return
         wait_s = self._backoff_s[attempt - 1] * self._jitter.uniform(0.8, 1.2)
         at = self._clock() + dt.timedelta(seconds=wait_s)

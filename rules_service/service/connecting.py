@@ -37,8 +37,16 @@ log = structlog.get_logger()
 #: How much older than its arrival a webhook may be. A poll is dated by its question, and is never older.
 WEBHOOK_LAG = dt.timedelta(seconds=2)
 
+#: How often within an hour a ticket is taken back because its helpdesk did not take an action; then it stays.
+#: Without this a person whom the helpdesk does not know would be given a queued ticket again and again.
+TAKEN_BACK_AN_HOUR = 3
+
 #: How often a webhook that makes the service stumble is tried before it is set aside.
 MAX_TRIES = 3
+
+
+class _Taken(Exception):
+    """Another worker has the delivery."""
 
 
 class ConnectorService:
@@ -206,6 +214,37 @@ class ConnectorService:
 
         self._store.transact(work)
 
+    def failed(
+        self, event_id: str, id_: str, action_type: str, data: Mapping[str, Any], why: str, settle: Callable[[], bool]
+    ) -> bool:
+        """An action was given up: its ticket has the event `action.failed`, in one transaction with `settle`.
+
+        Nothing is written, and the answer is False, where `settle` says that the delivery is another worker's by now.
+        """
+
+        def work() -> bool:
+            # The ticket first, as everywhere.
+            if stored_ticket(self._store, id_, lock=True).snapshot.ticket is not None:
+                told = {"action": action_type, "detail": why, "to": data.get("to")}
+                now = self._clock()
+                an_hour_ago = now - dt.timedelta(hours=1)
+                if plugged.placements_failed_since(self._store, id_, an_hour_ago) >= TAKEN_BACK_AN_HOUR:
+                    told["stays"] = True
+                event = Event(id=event_id, type="action.failed", at=now, ticket_id=id_, data=told)
+                try:
+                    with self._store.database.atomic():
+                        self._events.handle_open(Incoming(event=event, body=_body(event)))
+                except ServiceError as failure:
+                    log.warning("event_refused", event=event_id, why=failure.detail)
+            if not settle():
+                raise _Taken
+            return True
+
+        try:
+            return self._store.transact(work)
+        except _Taken:
+            return False
+
     # --- in the open transaction ------------------------------------------------------------------------------------
 
     def _read(self, connector: Connector, theirs: object, read_at: dt.datetime, lag: dt.timedelta = NO_LAG) -> None:
@@ -235,12 +274,9 @@ class ConnectorService:
         """Handles the events; one that cannot be is told in the log and keeps no other from being handled."""
         for event in events:
             named = replace(event, source=connector.name, id=f"{connector.name}:{event.id}")
-            body = dump(
-                {"id": named.id, "type": named.type, "ticket_id": named.ticket_id, "at": named.at, "data": named.data}
-            )
             try:
                 with self._store.database.atomic():
-                    self._events.handle_open(Incoming(event=named, body=body))
+                    self._events.handle_open(Incoming(event=named, body=_body(named)))
             except EventIdReused:
                 # The helpdesk's entries can be edited; the same entry is the same event.
                 continue
@@ -249,3 +285,7 @@ class ConnectorService:
 
     def _filled(self, text: str) -> str | None:
         return expand(text, self._variables)
+
+
+def _body(event: Event) -> str:
+    return dump({"id": event.id, "type": event.type, "ticket_id": event.ticket_id, "at": event.at, "data": event.data})

@@ -82,3 +82,15 @@ def remembered_ids(store: Store, connector: str) -> list[str]:
             connector,
         )
     ]
+
+
+def placements_failed_since(store: Store, ticket_id: str, since: dt.datetime) -> int:
+    """How many placements of a ticket its helpdesk has not taken since then."""
+    row = store.row(
+        "SELECT COUNT(*) FROM event WHERE ticket_id = ? AND type = 'action.failed' AND received_at > ? AND body LIKE ?",
+        ticket_id,
+        micros(since),
+        '%"data":{"action":"reassign"%',
+    )
+    assert row is not None
+    return int(row[0])
