@@ -84,7 +84,7 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
             repeat_at = _repeat_due(ruleset, rule, memory, ticket)
             if repeat_at is not None:
                 yield repeat_at, "timer.due", {"rule": rule.id, "why": "repeat"}
-        if memory is not None and not memory.spent and rule.limit is not None:
+        if memory is not None and not memory.spent and rule.limit is not None and holds_at(rule, judged_at):
             yield from _limit_due(ruleset, rule, memory, ticket, judged_at)
         timed = ruleset.timed_atoms.get(rule.id)
         if timed is None:
@@ -116,7 +116,7 @@ def _repeat_due(ruleset: Ruleset, rule: Rule, memory: RuleMemory, ticket: Ticket
 def _limit_due(
     ruleset: Ruleset, rule: Rule, memory: RuleMemory, ticket: Ticket, judged_at: dt.datetime
 ) -> Iterator[Due]:
-    """The end of a limit that may hold back a rule whose conditions are true."""
+    """The end of a limit that holds back a rule whose conditions are true."""
     assert rule.limit is not None
     ends_at = limit_ends_at(ruleset, ticket.desk, rule.limit, memory, ticket.stint_number, judged_at)
     if ends_at is not None and ends_at.year < dt.MAXYEAR:
