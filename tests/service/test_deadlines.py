@@ -1,0 +1,124 @@
+"""Deadlines and the worker: found by the index, worked off in order, whatever the machine's clock does."""
+
+import dataclasses
+import datetime as dt
+import json
+import threading
+import time
+
+import pytest
+
+from rules_service.clock import utc_now
+from rules_service.store import Store, claim_due, due_tickets
+from rules_service.store.tables import micros
+from rules_service.worker import Worker
+from tests.scene import NINE
+
+COUNT = 100_000
+
+
+def many(store, count=COUNT, due_every=100):
+    """Rows of open tickets as the claim sees them, every so many due by now."""
+    columns = (
+        "id, version, status, priority, tier, desk, created_at, next_due_at, breached, escalated, judged_under, state"
+    )
+    truth = "FALSE" if store.is_postgres else "0"
+    with store.connection():
+        store.sql(
+            f"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {count - 1})"
+            f" INSERT INTO ticket ({columns}) SELECT 'm' || i, 1, 'open', 1, 0, 'hotel-chat', {micros(NINE)},"
+            f" CASE WHEN i / {due_every} * {due_every} = i THEN {micros(NINE)} - i ELSE {micros(NINE)} + i + 1 END,"
+            f" {truth}, {truth}, 'x', '' FROM n"
+        )
+        store.sql("ANALYZE ticket")
+
+
+def plan(store, text, *parameters):
+    how = "EXPLAIN " if store.is_postgres else "EXPLAIN QUERY PLAN "
+    return "\n".join(str(row[-1]) for row in store.rows(how + text, *parameters))
+
+
+def test_the_claim_reads_the_index_of_deadlines_and_nothing_else_of_100_000_open_tickets(store, monkeypatch):
+    many(store)
+    seen = []
+    real = Store.rows
+    monkeypatch.setattr(
+        Store, "rows", lambda self, text, *found: seen.append((text, found)) or real(self, text, *found)
+    )
+    with store.connection():
+        due = due_tickets(store, NINE, 100)
+        text, parameters = seen[0]
+        assert "ticket_due" in (found := plan(store, text, *parameters))
+        assert "SCAN ticket\n" not in found
+        assert "Seq Scan" not in found
+        assert "Sort" not in found
+        assert "TEMP B-TREE" not in found
+    # The oldest deadline first.
+    assert due == [f"m{number}" for number in range(COUNT - 100, COUNT - 10_100, -100)]
+
+
+def test_a_ticket_that_somebody_else_works_on_is_passed_over(databases):
+    if "postgres" not in type(databases).__name__.lower():
+        pytest.skip("SQLite lets one write at a time")
+    import psycopg
+
+    url = databases.emptied()
+    store = Store(url)
+    many(store, 1, 1)
+    with psycopg.connect(url.replace("postgresql+pool", "postgresql")) as other, other.cursor() as cursor:
+        cursor.execute("SELECT id FROM ticket FOR UPDATE")
+        began = time.monotonic()
+        with store.connection(), store.database.atomic():
+            assert claim_due(store, "m0", NINE) is None
+        assert time.monotonic() - began < 5
+    store.close()
+
+
+def test_a_ticket_that_is_due_no_more_is_left_alone(scene):
+    scene.online("ha1")
+    scene.create()
+    ((before,),) = scene.rows("SELECT version FROM ticket")
+    assert scene.service.handle_due("t1") is False
+    assert scene.service.handle_due("unknown") is False
+    assert scene.rows("SELECT version FROM ticket") == [(before,)]
+
+
+@pytest.mark.req("R5.26")
+def test_a_clock_that_jumps_back_and_forth_makes_each_deadline_happen_once(scene):
+    scene.online("ha1")
+    scene.create()
+    at = scene.clock()
+    for minutes in (6, 1, -30, 5, 6, 6, 2, 300):
+        scene.clock.now = at + dt.timedelta(minutes=minutes)
+        scene.run_due()
+    rows = scene.rows("SELECT body FROM event WHERE type = 'clock.breached'")
+    assert [json.loads(body)["data"]["clock"] for (body,) in rows].count("assigned_to_responded") == 1
+
+
+def test_due_time_and_handled_time_are_both_kept(scene):
+    scene.online("ha1")
+    scene.create()
+    scene.clock.advance(3600)
+    scene.run_due()
+    ((at, handled_at),) = scene.rows("SELECT at, received_at FROM event WHERE type = 'clock.breached' LIMIT 1")
+    assert at == micros(NINE + dt.timedelta(seconds=300, microseconds=1))
+    assert handled_at == micros(scene.clock())
+
+
+def test_the_worker_wakes_at_the_very_deadline_however_rarely_it_looks(scene, monkeypatch):
+    """Real time: the next deadline is 0.4 s away, and the worker looks every 10 s only."""
+    rare = dataclasses.replace(scene.worker.settings, poll_ms=10_000)
+    scene.online("ha1")
+    scene.clock.now = utc_now() - dt.timedelta(seconds=299.6)
+    scene.create()
+    worker = Worker(rare, store=scene.store, clock=utc_now)
+    worker.live._ruleset = scene.ruleset
+    handled = threading.Event()
+    real = worker.events.handle_due
+    monkeypatch.setattr(worker.events, "handle_due", lambda ticket_id: real(ticket_id) and handled.set())
+    try:
+        worker.start()
+        assert handled.wait(5)
+    finally:
+        worker.stop()
+    assert "clock.breached" in scene.log()
