@@ -13,6 +13,7 @@ from rules_service import __version__
 from rules_service.api import (
     actions,
     events,
+    folders,
     history,
     inbound,
     lifecycle,
@@ -86,8 +87,9 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
     # The body of an event is one or many, which only a reference can say.
     api.spec.components.schema("Event", schema=EventSchema)
     for blueprint in (
-        actions.blueprint, events.blueprint, history.blueprint, inbound.blueprint, lifecycle.blueprint,
-        roster.blueprint, rulesets.blueprint, system.blueprint, tickets.blueprint, users.blueprint,
+        actions.blueprint, events.blueprint, folders.blueprint, history.blueprint, inbound.blueprint,
+        lifecycle.blueprint, roster.blueprint, rulesets.blueprint, system.blueprint, tickets.blueprint,
+        users.blueprint,
     ):  # fmt: skip
         api.register_blueprint(blueprint)
     _describe_auth(api)

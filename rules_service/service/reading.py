@@ -9,6 +9,7 @@ from rules_service.clocks import used_pct, used_s
 from rules_service.decide import move_of
 from rules_service.errors import UnknownTicket
 from rules_service.ruleset import Ruleset
+from rules_service.service.folders import place_in_queue
 from rules_service.store import Store, figures, people, read_ticket, rulesets
 from rules_service.tickets import Actor, ServiceClock, Snapshot
 
@@ -71,6 +72,7 @@ def ticket(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) -> 
         "created_at": _iso(found.created_at),
         "status_since_at": _iso(found.status_since_at),
         "queued_at": _iso(found.queued_at),
+        "queue": place_in_queue(store, ruleset, found, now),
         "closed_at": _iso(found.closed_at),
         "waiting_since_at": _iso(found.waiting_since_at),
         "transfers": found.transfers_count,

@@ -100,6 +100,9 @@ class MemoryWorld:
         waiting.sort(key=lambda ticket: (ticket.queued_at, ticket.id))
         for key, ascending in reversed(desk.queue):
             waiting.sort(key=lambda ticket, key=key: self._queue_key(ticket, key), reverse=not ascending)  # type: ignore[misc]
+            if key == "waiting":
+                # Tickets where nobody waits for an answer come last, whichever way the others go.
+                waiting.sort(key=lambda ticket: ticket.waiting_since_at is None)
         return [ticket.id for ticket in waiting]
 
     def _queue_key(self, ticket: Ticket, key: str) -> Any:

@@ -9,7 +9,6 @@ from typing import Any
 from rules_service.store.store import Store
 from rules_service.store.tables import instant, micros
 
-
 _USER = (
     "m.id, m.name, m.team, m.role, m.level, m.presence, m.open_count, m.slot_limit, m.active, m.source,"
     " m.max_assignment, m.desks"
@@ -89,12 +88,21 @@ def groups(store: Store) -> dict[str, tuple[int, int]]:
 _QUEUE_SQL = {"tier": "tier", "priority": "priority", "created": "created_at", "waiting": "waiting_since_at"}
 
 
+def queue_order(order: tuple[tuple[str, bool], ...]) -> str:
+    """What SQL orders a desk's queue by; by `waiting`, tickets where nobody waits for an answer come last."""
+    parts = []
+    for key, ascending in order:
+        if key == "waiting":
+            # SQLite would put missing values first, PostgreSQL last.
+            parts.append("waiting_since_at IS NULL")
+        parts.append(f"{_QUEUE_SQL[key]} {'ASC' if ascending else 'DESC'}")
+    return ", ".join([*parts, "queued_at", "id"])
+
+
 def next_queued(store: Store, desk: str, order: tuple[tuple[str, bool], ...]) -> str | None:
     """Id of the first ticket of a desk's queue; None when it is empty."""
-    keys = ", ".join(f"{_QUEUE_SQL[key]} {'ASC' if ascending else 'DESC'}" for key, ascending in order)
     row = store.row(
-        f"SELECT id FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY {keys}, queued_at, id LIMIT 1",
-        desk,
+        f"SELECT id FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY {queue_order(order)} LIMIT 1", desk
     )
     return None if row is None else str(row[0])
 

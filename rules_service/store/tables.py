@@ -96,7 +96,7 @@ Ticket.add_index(Ticket.index(Ticket.assignee, Ticket.status, name="ticket_assig
 # Folders: open tickets apart from closed ones, each newest first, with all that a folder may be narrowed by.
 _FOLDED = (
     Ticket.created_at, Ticket.id, Ticket.channel, Ticket.team, Ticket.desk, Ticket.assignee, Ticket.status,
-    Ticket.priority, Ticket.tier, Ticket.breached, Ticket.escalated,
+    Ticket.priority, Ticket.tier, Ticket.breached, Ticket.escalated, Ticket.live, Ticket.closed_at,
 )  # fmt: skip
 Ticket.add_index(
     Ticket.index(*_FOLDED, name="ticket_open", where=pw.SQL("live AND closed_at IS NULL"))

@@ -17,8 +17,8 @@ STATEMENTS = (
     'CREATE INDEX "skill_user_id" ON "skill" ("user_id")',
     'ALTER TABLE "ticket" ADD COLUMN "live" {bool} DEFAULT TRUE NOT NULL',
     'UPDATE "ticket" SET "live" = FALSE WHERE REPLACE("state", \'"live":false\', \'\') <> "state"',
-    'CREATE INDEX "ticket_open" ON "ticket" ("created_at", "id", "channel", "team", "desk", "assignee", "status", "priority", "tier", "breached", "escalated") WHERE live AND closed_at IS NULL',
-    'CREATE INDEX "ticket_closed" ON "ticket" ("created_at", "id", "channel", "team", "desk", "assignee", "status", "priority", "tier", "breached", "escalated") WHERE live AND closed_at IS NOT NULL',
+    'CREATE INDEX "ticket_open" ON "ticket" ("created_at", "id", "channel", "team", "desk", "assignee", "status", "priority", "tier", "breached", "escalated", "live", "closed_at") WHERE live AND closed_at IS NULL',
+    'CREATE INDEX "ticket_closed" ON "ticket" ("created_at", "id", "channel", "team", "desk", "assignee", "status", "priority", "tier", "breached", "escalated", "live", "closed_at") WHERE live AND closed_at IS NOT NULL',
     'ALTER TABLE "stint" ADD COLUMN "queued_at" {big}',
     'CREATE INDEX "stint_served" ON "stint" ("desk", "assigned_at") WHERE ("queued_at" IS NOT NULL)',
 )
