@@ -12,8 +12,8 @@ from rules_service.rules import Rule
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import SYSTEM, Event, RuleMemory, Snapshot, Ticket
 
-#: One thing that time brings: when, the type of its event, and its data.
-Due = tuple[dt.datetime, str, dict[str, object]]
+#: One thing that time brings: when, the type of its event, its data, and what tells it from others of that instant.
+Due = tuple[dt.datetime, str, dict[str, object], str]
 
 
 def next_due_at(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> dt.datetime | None:
@@ -22,7 +22,7 @@ def next_due_at(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> dt.da
     That is where a clock warns or breaches, a step of an escalation ends, a repeat or limit of a rule ends, or the
     conditions of a rule without `on:` change their truth. An instant that has passed is still due.
     """
-    return min((at for at, _, _ in _dues(ruleset, snapshot, now)), default=None)
+    return min((at for at, *_ in _dues(ruleset, snapshot, now)), default=None)
 
 
 def due_event(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Event | None:
@@ -31,11 +31,7 @@ def due_event(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Event |
     ticket = snapshot.ticket
     if due is None or ticket is None or due[0] > now:
         return None
-    at, kind, data = due
-    name = data.get("clock") or data.get("rule") or "escalation"
-    if "pct" in data:
-        # Two shares of a short target can fall on one second.
-        name = f"{name}:{data['pct']}"
+    at, kind, data, name = due
     return Event(
         id=f"due:{ticket.id}:{kind}:{name}:{at.isoformat()}",
         type=kind,
@@ -55,16 +51,18 @@ def _dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterator[Du
         at = next_change_at(clock, ruleset.hours(clock.calendar))
         if at is not None:
             pct = next_warning_pct(clock)
+            # Two stints, or a clock that went on, can be due at one instant; two shares of a short target, too.
+            name = f"{clock.name}.{clock.stint_number}.{len(clock.intervals)}"
             if pct is None:
-                yield at, "clock.breached", {"clock": clock.name, "target_s": clock.target_s}
+                yield at, "clock.breached", {"clock": clock.name, "target_s": clock.target_s}, name
             else:
-                yield at, "clock.warned", {"clock": clock.name, "pct": pct}
+                yield at, "clock.warned", {"clock": clock.name, "pct": pct}, f"{name}:{pct}"
     escalation = snapshot.escalation
     if escalation is not None:
         if escalation.step_due_at is not None:
-            yield escalation.step_due_at, "escalation.step_due", {"step": escalation.step + 1}
+            yield escalation.step_due_at, "escalation.step_due", {"step": escalation.step + 1}, "escalation"
         if escalation.overdue_at is not None:
-            yield escalation.overdue_at, "escalation.overdue", {"escalation_id": escalation.id}
+            yield escalation.overdue_at, "escalation.overdue", {"escalation_id": escalation.id}, "escalation"
     yield from _rule_dues(ruleset, snapshot, now)
 
 
@@ -83,7 +81,7 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
         if memory is not None and memory.spent:
             repeat_at = _repeat_due(ruleset, rule, memory, ticket)
             if repeat_at is not None:
-                yield repeat_at, "timer.due", {"rule": rule.id, "why": "repeat"}
+                yield repeat_at, "timer.due", {"rule": rule.id, "why": "repeat"}, rule.id
         if memory is not None and not memory.spent and rule.limit is not None and holds_at(rule, judged_at):
             yield from _limit_due(ruleset, rule, memory, ticket, judged_at)
         timed = ruleset.timed_atoms.get(rule.id)
@@ -98,7 +96,7 @@ def _rule_dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterat
             if held is None:
                 held = holds_at(rule, judged_at)
             if holds_at(rule, at) != held:
-                yield at, "timer.due", {"rule": rule.id, "why": "no longer holds" if held else "holds"}
+                yield at, "timer.due", {"rule": rule.id, "why": "no longer holds" if held else "holds"}, rule.id
                 break
 
 
@@ -120,4 +118,4 @@ def _limit_due(
     assert rule.limit is not None
     ends_at = limit_ends_at(ruleset, ticket.desk, rule.limit, memory, ticket.stint_number, judged_at)
     if ends_at is not None and ends_at.year < dt.MAXYEAR:
-        yield ends_at, "timer.due", {"rule": rule.id, "why": "limit"}
+        yield ends_at, "timer.due", {"rule": rule.id, "why": "limit"}, rule.id

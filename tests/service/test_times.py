@@ -424,3 +424,16 @@ def test_an_answer_that_is_told_after_a_later_one_is_the_first_and_takes_its_pla
     assert kept == [("assigned_to_responded", "met", 200), ("created_to_responded", "met", 200)]
     assert [decision["type"] for decision in assigned.decisions("late")] == ["message.sent", "sla.corrected"]
     assert assigned.snapshot().escalation is None
+
+
+def test_two_stints_that_are_due_at_one_instant_both_breach_and_hold_up_nothing(assigned):
+    assigned.clock.now = _at(360)
+    assigned.run_due()
+    # To the helpdesk, which tells it a minute late, she had it from the first.
+    assigned.send("ticket.assigned", at=_at(0), assignee="ha2")
+    assert assigned.ticket().assignee == "ha2"
+    assigned.run_due()
+    assert assigned.clock_of("assigned_to_responded").status == "breached"
+    assert assigned.log().count("clock.breached") == 2
+    with assigned.store.connection():
+        assert due_tickets(assigned.store, assigned.clock(), 10) == []
