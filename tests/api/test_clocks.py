@@ -1,10 +1,8 @@
 """The sum behind every clock, for programs."""
 
-import datetime as dt
-
 import pytest
 
-from tests.history import FILES, tell
+from tests.history import FILES, OTHER_HOURS, adds_up, tell
 
 
 @pytest.fixture
@@ -27,21 +25,8 @@ def clocks(client, ticket="4711"):
     """The clocks of a ticket, after a look at whether each adds up."""
     response = client.get(f"/v1/tickets/{ticket}/clocks")
     assert response.status_code == 200, response.json
-    for clock in response.json["clocks"]:
-        assert sum(day["total_s"] for day in clock["days"]) == clock["used_s"]
-        assert clock["used_s"] + clock["remaining_s"] == clock["target_s"]
-        at = clock["started_at"]
-        for day in clock["days"]:
-            assert sum(part["seconds"] for part in day["counted"]) == day["total_s"]
-            for part in sorted((*day["counted"], *day["not_counted"]), key=lambda part: part["from"]):
-                assert _instant(part["from"]) == _instant(at)
-                at = part["to"]
-        assert _instant(at) == _instant(clock["stopped_at"] or response.json["at"])
+    adds_up(response.json)
     return response.json["clocks"]
-
-
-def _instant(text):
-    return dt.datetime.fromisoformat(text)
 
 
 def _not_counted(day):
@@ -92,11 +77,7 @@ def test_hours_that_change_under_a_ticket_leave_what_was_counted_as_it_was(clien
     before = clocks(client)
     told.create("t2", group="booking")
     told.clock.advance(2 * 3_600)  # Sunday at noon, still a holiday
-    changed = {
-        name: text.replace("holidays: {country: ID}", "on_holidays: as usual").replace("08:00-21:00", "09:00-13:00")
-        for name, text in FILES.items()
-    }
-    _publish(client, told, changed)
+    _publish(client, told, OTHER_HOURS)
     told.send("ticket.updated", "t2", by="bs1", priority="high")
     told.clock.advance(3_600)
     assert clocks(client) == before
