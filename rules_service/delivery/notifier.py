@@ -80,13 +80,13 @@ def notify(job: dict[str, Any]) -> tuple[str, str]:
     scheme = job["url"].partition(":")[0].lower()
     if scheme in LOCAL:
         return "unusable", f"{scheme}:// tells nobody but this machine; name a service of the network"
+    guard = Guard(job["allow_networks"])
+    sys.addaudithook(guard)
     asset = apprise.AppriseAsset(app_id="rules-service", app_desc="rules-service", app_url="", async_mode=False)
     service = apprise.Apprise.instantiate(job["url"], asset=asset, suppress_exceptions=True)
     if service is None:
         return "unusable", "apprise cannot read the address of `notify:`; see https://github.com/caronc/apprise"
     kinds = {"info": apprise.NotifyType.INFO, "critical": apprise.NotifyType.FAILURE}
-    guard = Guard(job["allow_networks"])
-    sys.addaudithook(guard)
     sent = service.notify(
         body=job["body"],
         title=job["title"],
