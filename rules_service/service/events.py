@@ -409,6 +409,8 @@ class _Work:
         """Fetches what guards and rules of this event may look at beyond the ticket."""
         ticket = self.after.ticket
         ids = {event.data.get("assignee"), event.data.get("wanted", {}).get("to")} - {None}
+        if ids and ticket is not None and ticket.assignee is not None:
+            ids.add(ticket.assignee)
         people = {
             found_id: person for found_id in ids if (person := described(self.ruleset, str(found_id))) is not None
         }

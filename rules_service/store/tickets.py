@@ -94,12 +94,19 @@ def digest(body: str) -> str:
 
 
 def read_loads(store: Store, user_ids: Iterable[str], people: Mapping[str, Person]) -> dict[str, Person]:
-    """The users among `people` with their present load and presence."""
+    """The users among `people` with their present load and presence, locked until the transaction ends.
+
+    Without the lock two supervisors could both find the last slot free. In the order of their ids, so that two who want
+    the same users wait for each other instead of locking each other out.
+    """
     wanted = sorted({user_id for user_id in user_ids if user_id in people})
     if not wanted:
         return {}
     marks = ", ".join("?" * len(wanted))
-    rows = store.rows(f"SELECT id, presence, open_count, slot_limit FROM member WHERE id IN ({marks})", *wanted)
+    rows = store.rows(
+        f"SELECT id, presence, open_count, slot_limit FROM member WHERE id IN ({marks}) ORDER BY id{store.for_update}",
+        *wanted,
+    )
     return {
         user_id: replace(people[user_id], online=presence == "online", open_count=open_count, slot_limit=slot_limit)
         for user_id, presence, open_count, slot_limit in rows

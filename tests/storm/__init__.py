@@ -1,0 +1,1 @@
+"""Many processes and threads at once on the same tickets and people."""
