@@ -71,8 +71,10 @@ def days_of(clock: ServiceClock, calendar_of: CalendarOf, now: dt.datetime, *, u
     short hash of the ruleset by whose hours the intervals that are over were counted last.
     """
     days: list[Day] = []
+    name, ruleset = "", ""
     for stretch in _stretches(clock, end_of(clock, now)):
-        name, ruleset = _counted_on(clock, stretch, under)
+        if stretch.counted or not name:  # a pause is told with what it interrupts
+            name, ruleset = _counted_on(clock, stretch, under)
         calendar = calendar_of(name, ruleset)
         for part in calendar.breakdown(stretch.start_at, stretch.end_at):
             day = _day(part, stretch, name, calendar.timezone)

@@ -1,5 +1,9 @@
 """The sum behind every clock, for programs."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.history import FILES, OTHER_HOURS, adds_up, tell
@@ -45,14 +49,22 @@ def test_every_clock_is_told_with_its_sum_by_day_each_on_the_calendar_it_was_cou
     assert (resolution["used_s"], resolution["remaining_s"]) == (48_720, 37_680)
     days = [(day["date"], day["calendar"], day["total_s"], _not_counted(day)) for day in resolution["days"]]
     assert days == [
-        ("2026-03-18", "always", 120, []),
-        ("2026-03-18", "booking-hours", 1_800, [("19:02", "paused", "pending"), ("21:00", "closed", None)]),
+        ("2026-03-18", "always", 120, [("19:02", "paused", "pending")]),
+        ("2026-03-18", "booking-hours", 1_800, [("21:00", "closed", None)]),
         ("2026-03-19", "booking-hours", 0, [("00:00", "holiday", "Day of Silence")]),
         ("2026-03-20", "booking-hours", 46_800, [("00:00", "closed", None), ("21:00", "closed", None)]),
         ("2026-03-21", "booking-hours", 0, [("00:00", "holiday", "Eid al-Fitr")]),
         ("2026-03-22", "booking-hours", 0, [("00:00", "holiday", "Eid al-Fitr Second Day")]),
     ]
     assert {day["timezone"] for day in resolution["days"]} == {"Asia/Jakarta"}
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_the_day_that_the_guide_shows_is_the_answer(client, told):
+    (*_, resolution) = clocks(client)
+    guide = (Path(__file__).parents[2] / "docs/guides/developer-of-other-services.md").read_text()
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", guide, re.DOTALL)]
+    assert resolution["days"][1] in blocks
 
 
 def test_a_clock_that_went_on_after_reopening_is_told_once_and_the_time_closed_does_not_count(client, told):
