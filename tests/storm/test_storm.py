@@ -24,20 +24,21 @@ PROCESSES = 4
 FILES = {"lifecycle.yaml": BASE["lifecycle.yaml"], **{name: text.encode() for name, text in RULES.items()}}
 
 #: Notes every slot that is taken, in the transaction that takes it.
-AUDIT = {
-    "sqlite": (
-        "CREATE TABLE audit (user_id TEXT, open_count INTEGER, slot_limit INTEGER)",
-        "CREATE TRIGGER audit_slots AFTER UPDATE OF open_count ON member WHEN NEW.open_count > OLD.open_count"
-        " BEGIN INSERT INTO audit VALUES (NEW.id, NEW.open_count, NEW.slot_limit); END",
-    ),
-    "postgres": (
-        "CREATE TABLE audit (user_id TEXT, open_count INTEGER, slot_limit INTEGER)",
-        "CREATE FUNCTION note_slot() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " INSERT INTO audit VALUES (NEW.id, NEW.open_count, NEW.slot_limit); RETURN NULL; END $$",
-        "CREATE TRIGGER audit_slots AFTER UPDATE OF open_count ON member FOR EACH ROW"
-        " WHEN (NEW.open_count > OLD.open_count) EXECUTE FUNCTION note_slot()",
-    ),
-}
+AUDIT_SQLITE = """
+CREATE TABLE audit (user_id TEXT, open_count INTEGER, slot_limit INTEGER)
+--
+CREATE TRIGGER audit_slots AFTER UPDATE OF open_count ON member WHEN NEW.open_count > OLD.open_count
+BEGIN INSERT INTO audit VALUES (NEW.id, NEW.open_count, NEW.slot_limit); END
+"""
+AUDIT_POSTGRES = """
+CREATE TABLE audit (user_id TEXT, open_count INTEGER, slot_limit INTEGER)
+--
+CREATE FUNCTION note_slot() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO audit VALUES (NEW.id, NEW.open_count, NEW.slot_limit); RETURN NULL; END $$
+--
+CREATE TRIGGER audit_slots AFTER UPDATE OF open_count ON member FOR EACH ROW
+WHEN (NEW.open_count > OLD.open_count) EXECUTE FUNCTION note_slot()
+"""
 
 
 def prepared(url):
@@ -55,7 +56,7 @@ def prepared(url):
     import_users(store, lambda: ruleset, rows, utc_now())
     with store.connection():
         store.sql("UPDATE member SET presence = 'online' WHERE id IN (SELECT id FROM member WHERE LENGTH(id) = 3)")
-        for statement in AUDIT["postgres" if store.is_postgres else "sqlite"]:
+        for statement in (AUDIT_POSTGRES if store.is_postgres else AUDIT_SQLITE).split("--"):
             store.sql(statement)
     return store
 

@@ -170,9 +170,8 @@ def main(url: str, process: int, seconds: float) -> int:
         thread.join()
     live.stop()
     store.close()
-    print(*done)
-    for fault in faults:
-        print(fault, file=sys.stderr)
+    sys.stdout.write(" ".join(map(str, done)))
+    sys.stderr.write("".join(faults))
     return 1 if faults else 0
 
 
