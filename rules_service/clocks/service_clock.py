@@ -198,7 +198,8 @@ def retarget(
         target_s=target.seconds,
         calendar=target.calendar,
         warn_at_pct=target.warn_at_pct,
-        warned_pct=100 if rest <= 0 else clock.warned_pct,
+        # Shares of the new target that lie ahead are warned of, whatever was said of the old one.
+        warned_pct=100 if rest <= 0 else min(clock.warned_pct, counted.used_s * 100 // target.seconds),
         running_since_at=since,
         due_at=since or at if rest <= 0 else None if since is None else new.add(since, rest),
     )

@@ -168,7 +168,8 @@ def _start_or_retarget(draft: Draft, before: Snapshot, *, new_stint: bool) -> No
             draft.clocks[name] = clocks.retarget(clock, target, old, new, at, under=_under(draft))
             continue
         begins = {
-            "assigned_to_responded": new_stint,
+            # When an imported ticket was assigned, and whether it was answered, nobody knows.
+            "assigned_to_responded": new_stint and draft.event.type != "ticket.imported",
             "created_to_responded": before.ticket is None and draft.event.type == "ticket.created",
             "next_response": ticket.waiting_since_at is not None and ticket.closed_at is None,
             "resolution": ticket.closed_at is None and (clock is None or _reopened(draft, before)),
@@ -186,7 +187,8 @@ def _started(draft: Draft, name: str, target: Target, previous: ServiceClock | N
     at = draft.at
     if name == "next_response" and draft.ticket.waiting_since_at is not None:
         at = draft.ticket.waiting_since_at
-    elif name == "resolution" and previous is None:
+    elif name == "resolution" and previous is None and not _reopened(draft, draft.before):
+        # Of one that was closed when it became known nobody knows what it had used.
         at = draft.ticket.created_at
     stint_number = draft.ticket.stint_number if clocks.CLOCKS[name].scope == "stint" else 0
     if name == "resolution" and previous is not None and _on_reopen(draft) == "continue":
