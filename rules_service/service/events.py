@@ -259,13 +259,18 @@ class EventService:
         connectors = {name: found for name, found in ruleset.connectors.items() if reached(found)}
         connector = connectors.get(source or "")
         calls = {f"call:{name}": (f"connector:{name}",) for name in connectors}
-        return calls | {
-            kind: (
-                *(endpoint.name for endpoint in endpoints if endpoint.wants(kind)),
-                *((f"connector:{connector.name}",) if connector and kind in connector.outbound else ()),
-            )
-            for kind in ACTIONS
-        }
+        named = {f"endpoint:{endpoint.name}": (endpoint.name,) for endpoint in endpoints}
+        return (
+            calls
+            | named
+            | {
+                kind: (
+                    *(endpoint.name for endpoint in endpoints if endpoint.wants(kind)),
+                    *((f"connector:{connector.name}",) if connector and kind in connector.outbound else ()),
+                )
+                for kind in ACTIONS
+            }
+        )
 
 
 class _NobodyFree(Exception):

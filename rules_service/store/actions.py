@@ -72,10 +72,15 @@ def write_actions(
 
 
 def _receivers_of(action: Action, receivers: Mapping[str, Sequence[str]]) -> list[str]:
-    found = list(receivers.get(action.type, ()))
     if action.type == "call":
-        found += receivers.get(f"call:{action.data['connector']}", ())
-    return found
+        return list(receivers.get(f"call:{action.data['connector']}", ()))
+    parties = action.data.get("to", ()) if action.type == "alert" else ()
+    named = [name for party in parties if party.startswith("endpoint:") for name in receivers.get(party, ())]
+    # Who names endpoints only wants to be heard there only.
+    others = (
+        () if parties and all(party.startswith("endpoint:") for party in parties) else receivers.get(action.type, ())
+    )
+    return list(dict.fromkeys((*others, *named)))
 
 
 def _hold(store: Store, held: Sequence[Outgoing], now: dt.datetime) -> None:

@@ -110,3 +110,33 @@ def test_a_notice_that_cannot_be_written_is_not_lost(booking, monkeypatch):
     monkeypatch.setattr(booking.store, "many", real)
     send(booking)
     assert told(booking) == [("t1", "alert")]
+
+
+ENDPOINTS = """
+version: 1
+endpoints:
+  ops: {url: "http://127.0.0.1:9/ops", secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", actions: [close]}
+  all: {url: "http://127.0.0.1:9/all", secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", actions: [alert]}
+rules:
+  - {id: named, on: note.added, then: [{alert: {to: ["endpoint:ops"], text: only there}}]}
+  - {id: both, on: note.added, then: [{alert: {to: ["endpoint:ops", supervisor], text: there too}}]}
+  - {id: people, on: note.added, then: [{alert: {to: [supervisor], text: where alerts go}}]}
+"""
+
+
+def test_an_alert_that_names_endpoints_only_goes_to_those_only(store):
+    scene = Scene(store, files=variant(add={"endpoints.yaml": ENDPOINTS}))
+    scene.create("t1")
+    scene.send("note.added", by="hs1")
+    rows = scene.rows(
+        "SELECT a.cause, d.endpoint FROM delivery d JOIN action a ON a.seq = d.action_seq"
+        " WHERE a.cause IN ('rule:named', 'rule:both', 'rule:people') ORDER BY a.seq, d.id"
+    )
+    found = {}
+    for cause, endpoint in rows:
+        found.setdefault(cause, set()).add(endpoint)
+    assert found == {
+        "rule:named": {"ops"},
+        "rule:both": {"helpdesk", "all", "ops"},
+        "rule:people": {"helpdesk", "all"},
+    }
