@@ -209,10 +209,9 @@ def redefine(clock: ServiceClock, hours: Hours, at: dt.datetime, *, under: str) 
     """The clock once its calendar has other hours than in the ruleset `under` (a short hash).
 
     What was counted stays counted; the interval now running is counted by the new hours as a whole, and is due by
-    them: at `at` at the earliest, and then without the warnings that it had not given.
+    them: at `at` at the earliest, and then without the warnings that it had not given. One that is over may go on
+    later, and notes by which hours it was counted.
     """
-    if clock.status not in LIVE:
-        return clock
     noted = _counted_on(clock, under)
     if clock.status != "running" or clock.running_since_at is None or clock.used_s >= clock.target_s:
         return noted

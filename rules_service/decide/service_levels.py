@@ -50,7 +50,7 @@ def _redefine(draft: Draft, before: Snapshot) -> None:
     if earlier is None or earlier == draft.ruleset.hash:
         return
     for name, clock in draft.clocks.items():
-        if clock.status in LIVE and has_other_hours(draft.ruleset, clock.calendar, earlier):
+        if has_other_hours(draft.ruleset, clock.calendar, earlier):
             hours = draft.ruleset.hours(clock.calendar)
             draft.clocks[name] = clocks.redefine(clock, hours, draft.now, under=short_hash(earlier))
 

@@ -43,6 +43,14 @@ _STEPS = st.tuples(
         (("ticket.reopened", {}), "customer", 100_000, 0),
     ]
 )
+@example(
+    steps=[
+        (("ticket.transferred", {"group": "booking"}), None, 100, 0),
+        (("ticket.closed", {}), None, 5_000, 0),
+        (("publish", {}), None, 100_000, 0),
+        (("ticket.reopened", {}), "customer", 100_000, 0),
+    ]
+)
 @given(steps=st.lists(_STEPS, max_size=10))
 def test_the_sum_behind_every_clock_adds_up_after_whatever_is_reported(scene, steps):
     scene.store.transact(
