@@ -7,17 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from rules_service.errors import Conflict, UnknownUser, UserOfFile
+from rules_service.errors import UnknownUser, UserOfFile
 from rules_service.problems import hint
 from rules_service.ruleset import Ruleset
 from rules_service.service.user_rows import Row, RowError, checked, refused, refused_one
-from rules_service.store import Store, people, roster, rulesets
+from rules_service.store import Store, people, roster
 from rules_service.teams import Added, Roster
 
 T = TypeVar("T")
-
-#: How often a write is tried again when another ruleset went live meanwhile.
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,24 +88,14 @@ def deactivate_user(store: Store, current: Callable[[], Ruleset], user_id: str, 
 
 def _transact(store: Store, current: Callable[[], Ruleset], work: Callable[[Roster], T]) -> T:
     """Runs `work` on the roster of the active ruleset, one change of the roster at a time."""
-    for _ in range(_TRIES):
-        ruleset = current()
+    current()  # What takes time is done before anybody has to wait.
 
-        def attempt(ruleset: Ruleset = ruleset) -> T:
-            roster.change(store)
-            if rulesets.active_hash(store) != ruleset.hash:
-                raise _Replaced
-            return work(roster.whole(store, ruleset.roster))
+    def locked() -> T:
+        roster.lock(store)
+        # Nobody puts another one live now.
+        return work(roster.whole(store, current().roster))
 
-        try:
-            return store.transact(attempt)
-        except _Replaced:
-            continue
-    raise Conflict("another ruleset went live meanwhile; send the request again")
-
-
-class _Replaced(Exception):
-    """Another ruleset is active than the one that was looked at."""
+    return store.transact(locked)
 
 
 def _apply(store: Store, before: Roster, persons: Sequence[Added], now: dt.datetime) -> Imported:

@@ -21,12 +21,15 @@ def version(store: Store) -> int:
     return 0 if row is None else int(row[0])
 
 
-def change(store: Store) -> None:
-    """Counts one change; others wait until the transaction ends, so that changes come one after the other."""
-    store.sql(
-        "INSERT INTO roster_version (id, version) VALUES (1, 1)"
-        " ON CONFLICT (id) DO UPDATE SET version = roster_version.version + 1"
-    )
+def lock(store: Store) -> None:
+    """Has whoever else changes the roster, or puts a ruleset live, wait until the transaction ends."""
+    store.sql("INSERT INTO roster_version (id, version) VALUES (1, 0) ON CONFLICT DO NOTHING")
+    store.sql("SELECT version FROM roster_version WHERE id = 1" + store.for_update)
+
+
+def _count_change(store: Store) -> None:
+    """Has every process look at the users again."""
+    store.sql("UPDATE roster_version SET version = version + 1 WHERE id = 1")
 
 
 def added(store: Store) -> dict[str, Added]:
@@ -68,7 +71,7 @@ def sync(store: Store, roster: Roster) -> None:
     A user of a file takes over one of the same id who was added by API; a user whom no file defines any more becomes
     inactive. Every desk's queue is looked at, since who may receive what has changed.
     """
-    change(store)
+    lock(store)
     added_by_api = added(store)
     merged = roster.with_added(added_by_api.values())
     store.sql("UPDATE member SET active = FALSE WHERE source = 'ruleset' AND active")
@@ -89,6 +92,7 @@ def write(
 
     `desks` are the desks that users by API were given, by id; None for those of their group.
     """
+    _count_change(store)
     found = list(users)
     for start in range(0, len(found), _CHUNK):
         chunk = found[start : start + _CHUNK]
@@ -99,6 +103,7 @@ def write(
 
 def deactivate(store: Store, user_id: str, now: dt.datetime) -> None:
     """Takes a user out of the roster: offline, in no desk, their keys ended; the tickets they hold stay theirs."""
+    _count_change(store)
     store.sql(
         "UPDATE member SET active = FALSE, presence = 'offline', presence_at = ?, heard_at = NULL WHERE id = ?",
         micros(now),

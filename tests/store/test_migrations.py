@@ -161,3 +161,19 @@ def test_a_ticket_has_one_open_stint(store):
             store.sql(insert, 2)
         store.sql("UPDATE stint SET ended_at = 1 WHERE number = 1")
         store.sql(insert, 2)
+
+
+def test_tickets_that_were_deleted_before_there_were_folders_are_in_none(empty):
+    runner = Runner(empty.database, str(MIGRATIONS))
+    with empty.connection():
+        first, *_ = (found.name for found in runner.migrations())
+        runner.up(first)
+        insert = (
+            "INSERT INTO ticket (id, version, status, priority, tier, desk, created_at, breached, escalated,"
+            " judged_under, state) VALUES (?, 1, 'open', 0, 0, 'd', 0, false, false, '', ?)"
+        )
+        empty.sql(insert, "there", '{"ticket":{"id":"there","subject":"\\"live\\":false"}}')
+        empty.sql(insert, "gone", '{"ticket":{"id":"gone","live":false}}')
+    empty.upgrade()
+    with empty.connection():
+        assert empty.rows("SELECT id FROM ticket WHERE live") == [("there",)]
