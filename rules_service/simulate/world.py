@@ -157,7 +157,9 @@ class MemoryWorld:
         customer = ticket.customer_id if ticket else (event.data.get("customer") or {}).get("id")
         found = self.figures(desk)
         if customer is not None:
-            tickets = [known.ticket for known in self.tickets.values() if known.ticket is not None]
+            tickets = [
+                known.ticket for known in self.tickets.values() if known.ticket is not None and known.ticket.live
+            ]
             open_ones = [known for known in tickets if known.customer_id == customer and known.closed_at is None]
             found["customer.open_tickets"] = len(open_ones) + (ticket is None)
         found |= self.stated.get("", {})

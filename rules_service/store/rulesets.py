@@ -65,26 +65,33 @@ def known_rules(store: Store) -> dict[str, frozenset[tuple[str, str]]]:
 
 def open_statuses(store: Store) -> list[str]:
     """The statuses in which open tickets stand."""
-    return [row[0] for row in store.rows("SELECT DISTINCT status FROM ticket WHERE closed_at IS NULL ORDER BY status")]
+    rows = store.rows("SELECT DISTINCT status FROM ticket WHERE live AND closed_at IS NULL ORDER BY status")
+    return [row[0] for row in rows]
 
 
 def open_snapshots(store: Store, limit: int) -> list[Snapshot]:
     """The first open tickets, for a look at what a ruleset would find."""
     return [
         codec.load(Snapshot, row[0])
-        for row in store.rows("SELECT state FROM ticket WHERE closed_at IS NULL ORDER BY id LIMIT ?", limit)
+        for row in store.rows("SELECT state FROM ticket WHERE live AND closed_at IS NULL ORDER BY id LIMIT ?", limit)
     ]
 
 
-def tickets_judged_elsewhere(store: Store, ruleset_hash: str, after: str, limit: int) -> list[str]:
-    """Ids of open tickets, from the one after `after` on, that were last judged under another ruleset."""
-    rows = store.rows(
-        "SELECT id FROM ticket WHERE id > ? AND closed_at IS NULL AND judged_under <> ? ORDER BY id LIMIT ?",
-        after,
-        ruleset_hash[:12],
-        limit,
-    )
-    return [row[0] for row in rows]
+def tickets_to_judge(store: Store, ruleset_hash: str, limit: int) -> list[str]:
+    """Ids of open tickets that were last judged under another ruleset; found by an index, however many there are."""
+    return [row[0] for row in store.rows(f"{_TO_JUDGE.format('id')} LIMIT ?", *[ruleset_hash[:12]] * 2, limit)]
+
+
+def count_to_judge(store: Store, ruleset_hash: str) -> int:
+    """How many open tickets were last judged under another ruleset."""
+    rows = store.rows(_TO_JUDGE.format("COUNT(*)"), *[ruleset_hash[:12]] * 2)
+    return sum(row[0] for row in rows)
+
+
+#: Before and after the hash in the order of the index, since `<>` would read all of it.
+_TO_JUDGE = " UNION ALL ".join(
+    f"SELECT {{0}} FROM ticket WHERE live AND closed_at IS NULL AND judged_under {side} ?" for side in "<>"
+)
 
 
 def watched(store: Store) -> tuple[str, list[str]] | None:

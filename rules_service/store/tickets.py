@@ -387,7 +387,7 @@ def gather(
         assert row is not None
         found["desk.online"], found["desk.free_slots"] = row[0], int(row[1])
     if "customer.open_tickets" in needs and customer_id is not None:
-        row = store.row("SELECT COUNT(*) FROM ticket WHERE customer_id = ? AND closed_at IS NULL", customer_id)
+        row = store.row("SELECT COUNT(*) FROM ticket WHERE customer_id = ? AND live AND closed_at IS NULL", customer_id)
         assert row is not None
         found["customer.open_tickets"] = row[0]
     return found

@@ -253,3 +253,10 @@ def test_who_publishes_by_api_is_told_every_warning_that_checking_tells(client):
     own["groups/hotel/more.yaml"] = "version: 1\nkeywords: {nobody_else: {any: [x]}}\n"
     warnings = client.post("/v1/rulesets", json={"group": "hotel", "files": own}).json["warnings"]
     assert any('"nobody_else"' in warning for warning in warnings)
+
+
+def test_a_ticket_that_was_deleted_keeps_no_lifecycle_from_going_live(scene):
+    scene.given("pending")
+    scene.send("ticket.deleted")
+    scene.publish(variant((r"\bpending\b", "waiting")))
+    assert "waiting" in scene.ruleset.lifecycle.states

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from rules_service.store import freed_slot, gather, people, queue_waits, read_loads, write_change
+from rules_service.store.presence import set_presence
 from rules_service.tickets import Person
 from tests.scene import NINE
 from tests.store.rows import change, member, ticket
@@ -35,7 +36,8 @@ def _timers(store, now=NINE + dt.timedelta(days=1)):
 @pytest.mark.parametrize("presence", ["online", "offline", "away"])
 def test_presence_is_set_for_a_user_of_the_roster(store, presence):
     member(store, "a")
-    assert store.transact(lambda: people.set_presence(store, "a", presence, NINE)) is True
+    changed = store.transact(lambda: set_presence(store, "a", presence, NINE))
+    assert changed is (presence != "online"), "who is online already comes online no second time"
     with store.connection():
         assert people.read_user(store, "a")["presence"] == presence
 
@@ -43,7 +45,7 @@ def test_presence_is_set_for_a_user_of_the_roster(store, presence):
 def test_presence_of_an_unknown_or_inactive_user_is_not_set(store):
     member(store, "gone", active=False)
     for user_id in ("gone", "nobody"):
-        assert store.transact(lambda u=user_id: people.set_presence(store, u, "online", NINE)) is False
+        assert store.transact(lambda u=user_id: set_presence(store, u, "online", NINE)) is None
 
 
 def test_users_are_listed_by_id_from_a_place_on_the_inactive_left_out(store):
@@ -156,3 +158,30 @@ def test_what_only_the_database_knows_of_desk_and_customer(store):
             "desk.free_slots": 0,
         }
         assert gather(store, frozenset(), desk="hotel-chat", customer_id="c1", now=NINE) == {}
+
+
+def test_users_are_narrowed_by_group_role_presence_skill_and_desk(store):
+    member(store, "a", skills=("payment",))
+    member(store, "b", presence="away", desks=("train-chat",))
+    member(store, "c", team="train", desks=("train-chat", "hotel-chat"))
+
+    def ids(**wanted):
+        return [user["id"] for user in people.list_users(store, after="", limit=9, **wanted)]
+
+    with store.connection():
+        assert ids(group="hotel") == ["a", "b"]
+        assert ids(role="supervisor") == []
+        assert ids(presence="away") == ["b"]
+        assert ids(skill="payment") == ["a"]
+        assert ids(desk="train-chat") == ["b", "c"]
+        assert ids(desk="train-chat", group="train") == ["c"]
+        assert people.read_user(store, "c")["serves"] == ["hotel-chat", "train-chat"]
+        assert people.groups(store) == {"hotel": (2, 1), "train": (1, 1)}
+
+
+def test_the_attribute_of_a_customers_open_tickets_counts_none_that_was_deleted(store):
+    for name, live in (("there", True), ("gone", False)):
+        _queued(store, name, customer_id="c1", queued_at=None, live=live)
+    with store.connection():
+        found = gather(store, frozenset({"customer.open_tickets"}), desk="hotel-chat", customer_id="c1", now=NINE)
+    assert found == {"customer.open_tickets": 1}
