@@ -105,7 +105,8 @@ def deactivate(store: Store, user_id: str, now: dt.datetime) -> None:
     """Takes a user out of the roster: offline, in no desk, their keys ended; the tickets they hold stay theirs."""
     _count_change(store)
     store.sql(
-        "UPDATE member SET active = FALSE, presence = 'offline', presence_at = ?, heard_at = NULL WHERE id = ?",
+        "UPDATE member SET active = FALSE, presence = 'offline', heard_at = NULL,"
+        " presence_at = CASE WHEN presence = 'online' OR presence_at IS NULL THEN ? ELSE presence_at END WHERE id = ?",
         micros(now),
         user_id,
     )

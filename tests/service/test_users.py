@@ -260,6 +260,23 @@ def test_who_is_taken_out_gets_nothing_more_and_keeps_what_they_hold_until_it_is
     scene.loads_hold()
 
 
+def test_what_somebody_holds_who_was_taken_out_goes_to_others_where_the_ruleset_says_so(scene, put, live):
+    scene.publish(variant(add={"presence.yaml": "version: 1\npresence: {away: {release_after: 10m}}\n"}))
+    put()
+    scene.online("new")
+    scene.create("held")
+    deactivate_user(scene.store, lambda: _current(live), "new", scene.clock())
+    live.follow()
+    scene.online("ha1")
+    scene.clock.advance(601)
+    with scene.store.connection():
+        while scene.worker.run_presence():
+            pass
+    scene.run_timers()
+    assert scene.ticket("held").assignee == "ha1"
+    scene.loads_hold()
+
+
 def test_taking_a_user_out_twice_is_as_once(scene, put, live):
     put()
     for _ in range(2):
