@@ -87,8 +87,8 @@ class Worker:
         self.poller = Poller(self.live.ruleset, sender, self.connecting, clock, variables=variables)
         self.stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        #: (hash of a ruleset, id of the last ticket judged under it).
-        self._judged: tuple[str, str] = ("", "")
+        #: (hash of a ruleset, tickets that could not be judged under it).
+        self._unjudged: tuple[str, set[str]] = ("", set())
         #: Hash of what the watched folder held at the last look.
         self._last_look: str | None = None
 
@@ -177,14 +177,22 @@ class Worker:
     def run_judging(self) -> bool:
         """Judges open tickets under a ruleset that is new to them: primes rules, sets deadlines. True while more."""
         active = self.live.ruleset().hash
-        if self._judged[0] != active:
-            self._judged = (active, "")
-        found = rulesets.tickets_judged_elsewhere(self.store, active, self._judged[1], JUDGE_BATCH)
+        if self._unjudged[0] != active:
+            self._unjudged = (active, set())
+        failed = self._unjudged[1]
+        found = rulesets.tickets_to_judge(self.store, active, JUDGE_BATCH + len(failed))
+        found = [ticket_id for ticket_id in found if ticket_id not in failed][:JUDGE_BATCH]
         for ticket_id in found:
             if self.stopping.is_set():
                 return False
-            self.events.judge_anew(ticket_id)
-            self._judged = (active, ticket_id)
+            try:
+                self.events.judge_anew(ticket_id)
+            except NoRuleset:
+                raise
+            except Exception:
+                # One that cannot be judged must not keep the others from it; its next event will try again.
+                failed.add(ticket_id)
+                log.exception("ticket_not_judged", ticket=ticket_id)
         self.stopping.wait(JUDGE_PAUSE_S if found else 0)
         return len(found) == JUDGE_BATCH
 

@@ -141,7 +141,7 @@ def _instant(value: int) -> dt.datetime:
 
 
 def ruleset(store: Store, active: Ruleset) -> dict[str, Any]:
-    """The ruleset in force here, in each process that is alive, and the problems of the watched folder."""
+    """The ruleset in force here and in each process, how many tickets it is still new to, what the folder holds."""
     watched = rulesets.watched(store)
     return {
         "hash": active.hash,
@@ -158,6 +158,7 @@ def ruleset(store: Store, active: Ruleset) -> dict[str, Any]:
         "processes": [
             {"id": row[0], "kind": row[1], "hash": row[2], "seen_at": _iso(row[3])} for row in figures.processes(store)
         ],
+        "tickets_to_judge": rulesets.count_to_judge(store, active.hash),
         "watched": None if watched is None else {"hash": watched[0], "problems": watched[1]},
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from rules_service.store import outbox
+from rules_service.store import outbox, rulesets
 from rules_service.store.store import Store
 from rules_service.store.tables import instant, micros
 
@@ -46,6 +46,10 @@ def all_figures(store: Store, now: dt.datetime) -> Iterator[Figure]:
     yield "deliveries_dead", "actions given up, kept to be sent again", [], [((), row[0] if row else 0)]
     row = store.row("SELECT COUNT(*) FROM inbound WHERE error IS NOT NULL")
     yield "inbound_unreadable", "webhooks that no connector could read", [], [((), row[0] if row else 0)]
+    active = rulesets.active_hash(store)
+    if active is not None:
+        to_judge = rulesets.count_to_judge(store, active)
+        yield "tickets_to_judge", "open tickets not yet judged under the active ruleset", [], [((), to_judge)]
     row = store.row("SELECT COUNT(*) FROM watched WHERE problems <> '[]'")
     yield "ruleset_rejected", "1 while the watched folder holds a broken ruleset", [], [((), row[0] if row else 0)]
     yield (

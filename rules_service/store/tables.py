@@ -105,6 +105,9 @@ Ticket.add_index(
     Ticket.index(*_FOLDED, name="ticket_closed", where=pw.SQL("live AND closed_at IS NOT NULL"))
 )  # fmt: skip
 Ticket.add_index(Ticket.index(Ticket.customer_id, Ticket.closed_at, name="ticket_customer"))
+Ticket.add_index(
+    Ticket.index(Ticket.judged_under, Ticket.id, name="ticket_judged", where=pw.SQL("live AND closed_at IS NULL"))
+)
 
 
 class Stint(Table):

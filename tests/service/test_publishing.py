@@ -4,11 +4,14 @@ import shutil
 
 import pytest
 
+from rules_service import worker
 from rules_service.errors import InvalidRuleset, UnknownName
 from rules_service.live import Live
 from rules_service.ruleset import content_hash, read_folder
 from rules_service.service import publish
+from rules_service.store import rulesets
 from tests.scene import travel_files, variant
+from tests.store.test_plans import plan_of
 
 NEW_RULE = """version: 1
 rules:
@@ -117,6 +120,43 @@ def test_open_tickets_are_judged_anew_in_the_background(scene):
     assert {row[0] for row in scene.rows("SELECT judged_under FROM ticket")} == {scene.ruleset.hash[:12]}
     assert scene.rows("SELECT COUNT(*) FROM ticket WHERE next_due_at IS NULL") == [(0,)]
     assert all(scene.ticket(f"t{number}").tags == frozenset() for number in range(5))
+
+
+def test_how_many_tickets_are_left_to_judge_is_told_and_found_by_an_index(scene, monkeypatch):
+    scene.online("ha1")
+    for number in range(5):
+        scene.create(f"t{number}")
+    scene.send("ticket.closed", "t4")
+    scene.publish(files_with(NEW_RULE))
+    with scene.store.connection():
+        assert rulesets.count_to_judge(scene.store, scene.ruleset.hash) == 4
+        monkeypatch.setattr(worker, "JUDGE_BATCH", 3)
+        assert scene.worker.run_judging()
+        assert rulesets.count_to_judge(scene.store, scene.ruleset.hash) == 1
+        assert not scene.worker.run_judging()
+        assert rulesets.count_to_judge(scene.store, scene.ruleset.hash) == 0
+    plan = plan_of(scene.store, lambda: rulesets.tickets_to_judge(scene.store, scene.ruleset.hash, 50))
+    assert "ticket_judged" in plan or scene.store.is_postgres
+    assert "SCAN ticket" not in plan
+
+
+def test_a_ticket_that_cannot_be_judged_does_not_keep_the_others_from_it(scene, monkeypatch, caplog):
+    for number in range(3):
+        scene.create(f"t{number}")
+    scene.publish(files_with(NEW_RULE))
+    real = scene.service.judge_anew
+
+    def fails(ticket_id):
+        if ticket_id == "t1":
+            raise RuntimeError("broken")
+        real(ticket_id)
+
+    monkeypatch.setattr(scene.service, "judge_anew", fails)
+    with scene.store.connection():
+        for _ in range(3):
+            scene.worker.run_judging()
+        assert rulesets.tickets_to_judge(scene.store, scene.ruleset.hash, 50) == ["t1"]
+    assert caplog.text.count("ticket_not_judged") == 1
 
 
 def test_a_lifecycle_without_a_state_in_which_tickets_stand_says_where_they_go(scene):

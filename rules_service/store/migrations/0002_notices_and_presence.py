@@ -19,6 +19,7 @@ STATEMENTS = (
     'UPDATE "ticket" SET "live" = FALSE WHERE REPLACE("state", \'"live":false\', \'\') <> "state"',
     'CREATE INDEX "ticket_open" ON "ticket" ("created_at", "id", "channel", "team", "desk", "assignee", "status", "priority", "tier", "breached", "escalated", "live", "closed_at") WHERE live AND closed_at IS NULL',
     'CREATE INDEX "ticket_closed" ON "ticket" ("created_at", "id", "channel", "team", "desk", "assignee", "status", "priority", "tier", "breached", "escalated", "live", "closed_at") WHERE live AND closed_at IS NOT NULL',
+    'CREATE INDEX "ticket_judged" ON "ticket" ("judged_under", "id") WHERE live AND closed_at IS NULL',
     'ALTER TABLE "stint" ADD COLUMN "queued_at" {big}',
     'CREATE INDEX "stint_served" ON "stint" ("desk", "assigned_at") WHERE ("queued_at" IS NOT NULL)',
 )
@@ -26,6 +27,7 @@ STATEMENTS = (
 UNDO = (
     'DROP INDEX "stint_served"',
     'ALTER TABLE "stint" DROP COLUMN "queued_at"',
+    'DROP INDEX "ticket_judged"',
     'DROP INDEX "ticket_closed"',
     'DROP INDEX "ticket_open"',
     'ALTER TABLE "ticket" DROP COLUMN "live"',
