@@ -347,11 +347,11 @@ def users() -> None:
 
 
 @users.command("list")
-@click.option("--group", default=None)
-@click.option("--role", default=None)
-@click.option("--presence", default=None)
-@click.option("--skill", default=None)
-@click.option("--desk", default=None)
+@click.option("--group", default=None, help="Of this group.")
+@click.option("--role", default=None, help="With this role.")
+@click.option("--presence", default=None, help="online, offline or away.")
+@click.option("--skill", default=None, help="With this skill.")
+@click.option("--desk", default=None, help="Who serve this desk.")
 @_json_option
 def list_users(as_json: bool, **wanted: str | None) -> None:
     """Lists the active users by id; every option narrows."""
@@ -396,12 +396,12 @@ def import_file(file: Path, as_json: bool) -> None:
 
 @users.command("set")
 @click.argument("user_id", metavar="ID")
-@click.option("--name", default=None)
-@click.option("--group", default=None)
-@click.option("--role", default=None)
-@click.option("--level", type=int, default=None)
+@click.option("--name", default=None, help="The id, if never given.")
+@click.option("--group", default=None, help="A group of the ruleset.")
+@click.option("--role", default=None, help="agent (the default), supervisor, technical or management.")
+@click.option("--level", type=int, default=None, help="0 to 3.")
 @click.option("--skill", "skills", multiple=True, help="May be given several times; replaces those before.")
-@click.option("--max-assignment", type=int, default=None)
+@click.option("--max-assignment", type=int, default=None, help="Their own maximum; without one their desks' add up.")
 @click.option("--desk", "desks", multiple=True, help="May be given several times; replaces those before.")
 @_json_option
 def set_user(user_id: str, as_json: bool, **given: Any) -> None:

@@ -235,7 +235,7 @@ def _before(tiers, order, one, other):
     return -1 if (one.queued_at, one.id) < (other.queued_at, other.id) else 1
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=ORDERS, steps=STEPS)
 @pytest.mark.req("R3.20", "R3.21", "R3.25")
 def test_the_order_of_a_queue_is_the_declared_one_after_any_history(scene, order, steps):
