@@ -143,6 +143,8 @@ class Connector:
     outbound: Mapping[str, tuple[RequestRow, ...]]
     #: Name of an operation of the action `call` -> its requests, in order.
     operations: Mapping[str, tuple[RequestRow, ...]]
+    #: Seconds by which the helpdesk may tell late what happened; clocks that are due wait so long.
+    lag_s: int = 0
 
     @property
     def texts(self) -> tuple[str, ...]:

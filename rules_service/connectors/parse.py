@@ -22,7 +22,7 @@ from rules_service.connectors.model import (
 )
 from rules_service.connectors.schemas import ConnectorSchema, RequestSchema
 from rules_service.connectors.texts import Templates, templates_for
-from rules_service.durations import parse_duration
+from rules_service.durations import format_duration, parse_duration, parse_wall_s
 from rules_service.problems import Place, describe, hint, shaped
 from rules_service.tickets import EVENT_TYPES, INTERNAL_EVENT_TYPES, PRIORITIES, ROLES, USER_EVENT_TYPES
 
@@ -39,6 +39,8 @@ Scope = Mapping[str, Collection[str] | None]
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _ON_TICKET: Scope = {"ticket": None, "id": None}
 _ON_ENTRY: Scope = {**_ON_TICKET, "entry": None}
+#: Longer than that a breach cannot wait for what a helpdesk may still tell.
+_MOST_LAG_S = 3_600
 
 
 def parse_connector(name: str, data: object, place: Place) -> Connector | None:
@@ -64,12 +66,13 @@ def parse_connector(name: str, data: object, place: Place) -> Connector | None:
     checks = {key: parser.check(row, place.at("checks", key)) for key, row in section["checks"].items()}
     outbound = parser.outbound(section["outbound"], checks, place.at("outbound"))
     operations = parser.operations(section["operations"], checks, place.at("operations"))
+    lag_s = _lag(section["lag"], place.at("lag"))
     _check_whole(section, place)
     if len(place.problems) > before:
         return None
     return Connector(
         name=name, base_url=base_url, auth=auth, headers=section["headers"], values=values, inbound=inbound, poll=poll,
-        ticket=ticket, events=events, outbound=outbound, operations=operations,
+        ticket=ticket, events=events, outbound=outbound, operations=operations, lag_s=lag_s,
     )  # fmt: skip
 
 
@@ -258,6 +261,17 @@ def _every(data: object, place: Place) -> int:
     if duration.service or duration.seconds < 1:
         place.problem("value", "a poll runs every so many seconds of the wall clock, at least `1s`")
     return duration.seconds
+
+
+def _lag(data: object, place: Place) -> int:
+    try:
+        seconds = parse_wall_s(data)
+    except ValueError as error:
+        place.problem("duration", str(error))
+        return 0
+    if seconds > _MOST_LAG_S:
+        place.problem("value", f"a helpdesk is at most {format_duration(_MOST_LAG_S)} behind")
+    return seconds
 
 
 def _check_whole(section: dict[str, Any], place: Place) -> None:

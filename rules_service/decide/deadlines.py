@@ -20,16 +20,22 @@ def next_due_at(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> dt.da
     """The earliest instant at which time alone changes anything about the ticket; None when it never does.
 
     That is where a clock warns or breaches, a step of an escalation ends, a repeat or limit of a rule ends, or the
-    conditions of a rule without `on:` change their truth. An instant that has passed is still due.
+    conditions of a rule without `on:` change their truth. An instant that has passed is still due. What a clock brings
+    waits for the lag of the ticket's connector.
     """
-    return min((at for at, *_ in _dues(ruleset, snapshot, now)), default=None)
+    return min((_acts_at(ruleset, snapshot, due) for due in _dues(ruleset, snapshot, now)), default=None)
 
 
-def due_event(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Event | None:
-    """The event of the earliest deadline that is due at `now`, with the deadline as its time; None when none is."""
-    due = min(_dues(ruleset, snapshot, now), key=lambda found: found[0], default=None)
+def due_event(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime, *, waits: bool = False) -> Event | None:
+    """The event of the earliest deadline that is due at `now`, with the deadline as its time; None when none is.
+
+    With `waits`, what a clock brings is due only once the lag of the ticket's connector is over too.
+    """
+    dues = _dues(ruleset, snapshot, now)
+    ready = (due for due in dues if (_acts_at(ruleset, snapshot, due) if waits else due[0]) <= now)
+    due = min(ready, key=lambda found: found[0], default=None)
     ticket = snapshot.ticket
-    if due is None or ticket is None or due[0] > now:
+    if due is None or ticket is None:
         return None
     at, kind, data, name = due
     return Event(
@@ -41,6 +47,16 @@ def due_event(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Event |
         data=data,
         cause="deadline",
     )
+
+
+def _acts_at(ruleset: Ruleset, snapshot: Snapshot, due: Due) -> dt.datetime:
+    """When it is worked off: what a clock brings, once the helpdesk has had the time to tell what came before."""
+    at, kind, data, _ = due
+    assert snapshot.ticket is not None
+    atoms = ruleset.timed_atoms.get(str(data["rule"]), ()) if data.get("why") == "holds" else ()
+    if kind in ("clock.warned", "clock.breached") or any(name.startswith("sla.") for name, _ in atoms):
+        return at + ruleset.lag(snapshot.ticket.source)
+    return at
 
 
 def _dues(ruleset: Ruleset, snapshot: Snapshot, now: dt.datetime) -> Iterator[Due]:

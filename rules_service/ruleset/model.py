@@ -14,6 +14,7 @@ from rules_service.messages import Template, Text
 from rules_service.rules import Attribute, KeywordIndex, Rulebook
 from rules_service.ruleset.endpoints import Endpoint
 from rules_service.teams import EscalationPolicy, PresencePolicy, Roster
+from rules_service.tickets import Ticket
 
 #: How many tiers a customer can have where the ruleset does not say.
 DEFAULT_TIERS = ("standard", "vip")
@@ -61,11 +62,20 @@ class Ruleset:
         found = self.roster.desks.get(desk)
         return self.hours(found.calendar if found else "always")
 
+    def tier_of(self, ticket: Ticket) -> int:
+        """The place of the customer's tier, the lowest is 0; -1 without one."""
+        return self.tiers.index(ticket.customer_tier) if ticket.customer_tier in self.tiers else -1
+
     def later(self, desk: str, start: dt.datetime, length: Duration) -> dt.datetime:
         """The instant at which so much time has passed since `start`: wall time, or service time of the desk."""
         if length.service:
             return self.calendar_of_desk(desk).add(start, length.seconds)
         return start + dt.timedelta(seconds=length.seconds)
+
+    def lag(self, source: str | None) -> dt.timedelta:
+        """By how much the connector of that name may tell late what happened; nothing for none."""
+        found = self.connectors.get(source or "")
+        return dt.timedelta(seconds=found.lag_s if found else 0)
 
     #: The same, as clocks and durations ask for it.
     hours_of_desk = calendar_of_desk

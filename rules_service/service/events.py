@@ -39,7 +39,7 @@ from rules_service.store import (
     write_change,
 )
 from rules_service.store.codec import dump, plain
-from rules_service.teams import Wanted
+from rules_service.teams import Wanted, queue_key
 from rules_service.tickets import SYSTEM, Action, Decision, Event, Person, Snapshot, Ticket
 
 #: Most deadlines of one ticket that one transaction works off.
@@ -117,7 +117,7 @@ class EventService:
             if stored is None:
                 return False
             work_ = _Work(self, ruleset, stored, now)
-            work_.deadlines(now)
+            work_.deadlines(now, waits=True)
             if not work_.chains:
                 # The index was ahead of the ticket, as after a change of rules: put it right.
                 work_.apply(even_if_nothing=True)
@@ -333,14 +333,19 @@ class _Work:
         """Notes a chain for the log."""
         self.chains.append(Chain(event=event, decisions=decisions, body=body, answer=answer))
 
-    def deadlines(self, until: dt.datetime) -> None:
-        """Runs what was due until then, oldest first: what happened before an event is decided before it."""
+    def deadlines(self, until: dt.datetime, *, waits: bool = False) -> None:
+        """Runs what was due until then, oldest first: what happened before an event is decided before it.
+
+        With `waits`, a clock that is due is left for as long as the helpdesk may still tell of an answer before.
+        """
+        ticket = self.before.ticket
+        lag = self.ruleset.lag(ticket.source) if ticket is not None else dt.timedelta(0)
         fresh = self.before.ruleset_hash == self.ruleset.hash
-        if fresh and (self.next_due_at is None or self.next_due_at > until):
+        if fresh and (self.next_due_at is None or self.next_due_at - lag > until):
             return
         done: set[str] = set()
         while len(done) < _MAX_DEADLINES:
-            event = due_event(self.ruleset, self.after, until)
+            event = due_event(self.ruleset, self.after, until, waits=waits)
             if event is None or event.id in done or read_event(self.store, event.id) is not None:
                 return
             done.add(event.id)
@@ -353,6 +358,8 @@ class _Work:
         ticket = self.after.ticket
         assert ticket is not None
         slots = slot_changes(self.ruleset, self.before, self.after, self.world.claimed)
+        tier = self.ruleset.tier_of(ticket)
+        desk = self.ruleset.roster.desks.get(ticket.desk)
         write_change(
             self.store,
             Change(
@@ -363,9 +370,8 @@ class _Work:
                 now=self.now,
                 ruleset_hash=self.ruleset.hash,
                 next_due_at=next_due_at(self.ruleset, self.after, self.now),
-                tier=self.ruleset.tiers.index(ticket.customer_tier)
-                if ticket.customer_tier in self.ruleset.tiers
-                else -1,
+                tier=tier,
+                queue_key=queue_key(desk.queue if desk is not None else (), ticket, tier),
                 slots=slots,
                 receivers=self.service.receivers(self.ruleset, ticket.source),
             ),
