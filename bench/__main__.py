@@ -1,6 +1,6 @@
 """Every figure, each beside its baseline of the same run: `make bench`."""
 
-from bench import activation, deadlines, events, inbound, matching, reloading, service_time
+from bench import activation, deadlines, draining, events, inbound, matching, reloading, service_time
 
 print("== Matching one row against many rules (ratios to ours; above 1: ours is faster)")
 for count in (10, 50, 200, 1_000):
@@ -15,5 +15,7 @@ print("== A ruleset activated over open tickets")
 activation.main()
 print("== Deadlines")
 deadlines.main()
+print("== Queues")
+draining.main()
 print("== Webhooks of a helpdesk")
 inbound.main()

@@ -141,10 +141,10 @@ class Worker:
         calendar, now = ruleset.calendar_of_desk(desk_name), self.clock()
         if not calendar.is_open(now):
             # Whoever came online early has moved the timer from the desk's opening to now.
-            waits = people.next_queued(self.store, desk_name, desk.queue) is not None
+            waits = people.next_queued(self.store, desk_name) is not None
             return calendar.next_open(now) if waits else None
         while not self.stopping.is_set():
-            ticket_id = people.next_queued(self.store, desk_name, desk.queue)
+            ticket_id = people.next_queued(self.store, desk_name)
             if ticket_id is None or not self.events.distribute(ticket_id):
                 break
         return None

@@ -41,7 +41,7 @@ def queue(
             "waiting_since_at": _iso(ticket.waiting_since_at),
             "estimated_wait_s": estimated_wait_s(position, served),
         }
-        for ticket, position in folders.queue(store, desk, known[desk].queue, after=after, limit=limit)
+        for ticket, position in folders.queue(store, desk, after=after, limit=limit)
     ]
     return {
         "desk": desk,
@@ -64,12 +64,11 @@ def estimated_wait_s(position: int, served_within_1h: int) -> int | None:
     return math.ceil(position * SERVED_WITHIN.total_seconds() / served_within_1h)
 
 
-def place_in_queue(store: Store, active: Ruleset, ticket: Ticket, now: dt.datetime) -> dict[str, Any] | None:
+def place_in_queue(store: Store, ticket: Ticket, now: dt.datetime) -> dict[str, Any] | None:
     """Where a ticket stands in the queue of its desk; None where it does not wait."""
     if ticket.queued_at is None:
         return None
-    desk = active.roster.desks.get(ticket.desk)
-    position = folders.position(store, ticket.desk, desk.queue if desk else (("created", True),), ticket.id)
+    position = folders.position(store, ticket.desk, ticket.id)
     if position is None:
         return None
     served = folders.served(store, ticket.desk, now - SERVED_WITHIN)

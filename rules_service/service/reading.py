@@ -72,7 +72,7 @@ def ticket(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) -> 
         "created_at": _iso(found.created_at),
         "status_since_at": _iso(found.status_since_at),
         "queued_at": _iso(found.queued_at),
-        "queue": place_in_queue(store, ruleset, found, now),
+        "queue": place_in_queue(store, found, now),
         "closed_at": _iso(found.closed_at),
         "waiting_since_at": _iso(found.waiting_since_at),
         "transfers": found.transfers_count,

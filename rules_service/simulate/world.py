@@ -13,8 +13,8 @@ from typing import Any
 from rules_service.decide import described
 from rules_service.decide.slots import slot_changes
 from rules_service.ruleset import Ruleset
-from rules_service.teams import Wanted
-from rules_service.tickets import PRIORITIES, Event, Person, Snapshot, Ticket
+from rules_service.teams import Wanted, queue_key
+from rules_service.tickets import Event, Person, Snapshot, Ticket
 
 _LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
 
@@ -96,25 +96,11 @@ class MemoryWorld:
     def queue(self, desk_name: str) -> list[str]:
         """The tickets that wait at a desk, in its order."""
         desk = self.ruleset.roster.desks[desk_name]
-        waiting = self._waiting(desk_name)
-        waiting.sort(key=lambda ticket: (ticket.queued_at, ticket.id))
-        for key, ascending in reversed(desk.queue):
-            waiting.sort(key=lambda ticket, key=key: self._queue_key(ticket, key), reverse=not ascending)  # type: ignore[misc]
-            if key == "waiting":
-                # Tickets where nobody waits for an answer come last, whichever way the others go.
-                waiting.sort(key=lambda ticket: ticket.waiting_since_at is None)
-        return [ticket.id for ticket in waiting]
-
-    def _queue_key(self, ticket: Ticket, key: str) -> Any:
-        match key:
-            case "tier":
-                tiers = self.ruleset.tiers
-                return tiers.index(ticket.customer_tier) if ticket.customer_tier in tiers else -1
-            case "priority":
-                return PRIORITIES.index(ticket.priority)
-            case "created":
-                return ticket.created_at
-        return ticket.waiting_since_at or _LONG_AGO
+        keyed = [
+            (queue_key(desk.queue, ticket, self.ruleset.tier_of(ticket)) or "", ticket.id)
+            for ticket in self._waiting(desk_name)
+        ]
+        return [ticket_id for _, ticket_id in sorted(keyed)]
 
     # --- what an event may look at ------------------------------------------------------------------------------------
 

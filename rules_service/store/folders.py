@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rules_service.store import codec
-from rules_service.store.people import queue_order
 from rules_service.store.store import Store
 from rules_service.store.tables import instant, micros
 from rules_service.tickets import PRIORITIES, Snapshot, Ticket
@@ -76,13 +75,10 @@ def counts(
     )
 
 
-def queue(
-    store: Store, desk: str, order: tuple[tuple[str, bool], ...], *, after: int, limit: int
-) -> list[tuple[Ticket, int]]:  # fmt: skip
+def queue(store: Store, desk: str, *, after: int, limit: int) -> list[tuple[Ticket, int]]:
     """The tickets that wait at a desk with their positions, from the one after position `after` on, in its order."""
     rows = store.rows(
-        f"SELECT state FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY {queue_order(order)}"
-        " LIMIT ? OFFSET ?",
+        "SELECT state FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY queue_key, id LIMIT ? OFFSET ?",
         desk,
         limit,
         after,
@@ -96,15 +92,16 @@ def queue_length(store: Store, desk: str) -> int:
     return int(row[0]) if row else 0
 
 
-def position(store: Store, desk: str, order: tuple[tuple[str, bool], ...], ticket_id: str) -> int | None:
+def position(store: Store, desk: str, ticket_id: str) -> int | None:
     """The place of a ticket in the desk's queue, from 1; None where it does not wait there."""
+    key = store.row("SELECT queue_key FROM ticket WHERE id = ? AND desk = ? AND queued_at IS NOT NULL", ticket_id, desk)
+    if key is None:
+        return None
     row = store.row(
-        f"SELECT place FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY {queue_order(order)}) AS place FROM ticket"
-        " WHERE desk = ? AND queued_at IS NOT NULL) AS q WHERE id = ?",
-        desk,
-        ticket_id,
-    )
-    return None if row is None else int(row[0])
+        "SELECT COUNT(*) FROM ticket WHERE desk = ? AND queued_at IS NOT NULL AND (queue_key, id) <= (?, ?)",
+        desk, key[0], ticket_id,
+    )  # fmt: skip
+    return int(row[0]) if row else None
 
 
 def served(store: Store, desk: str, since: dt.datetime) -> int:

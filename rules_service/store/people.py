@@ -84,25 +84,10 @@ def groups(store: Store) -> dict[str, tuple[int, int]]:
     return {team: (total, int(online)) for team, total, online in rows}
 
 
-#: A desk's queue key -> how SQL orders by it.
-_QUEUE_SQL = {"tier": "tier", "priority": "priority", "created": "created_at", "waiting": "waiting_since_at"}
-
-
-def queue_order(order: tuple[tuple[str, bool], ...]) -> str:
-    """What SQL orders a desk's queue by; by `waiting`, tickets where nobody waits for an answer come last."""
-    parts = []
-    for key, ascending in order:
-        if key == "waiting":
-            # SQLite would put missing values first, PostgreSQL last.
-            parts.append("waiting_since_at IS NULL")
-        parts.append(f"{_QUEUE_SQL[key]} {'ASC' if ascending else 'DESC'}")
-    return ", ".join([*parts, "queued_at", "id"])
-
-
-def next_queued(store: Store, desk: str, order: tuple[tuple[str, bool], ...]) -> str | None:
-    """Id of the first ticket of a desk's queue; None when it is empty."""
+def next_queued(store: Store, desk: str) -> str | None:
+    """Id of the first ticket of a desk's queue, by the index of queues; None when it is empty."""
     row = store.row(
-        f"SELECT id FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY {queue_order(order)} LIMIT 1", desk
+        "SELECT id FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY queue_key, id LIMIT 1", desk
     )
     return None if row is None else str(row[0])
 

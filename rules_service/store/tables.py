@@ -67,6 +67,8 @@ class Ticket(Table):
     created_at = Instant()
     #: Since when it stands in its desk's queue; null while it does not.
     queued_at = Instant(null=True)
+    #: What its desk's queue is sorted by, digits only (teams.queue_key); null while it stands in none.
+    queue_key = pw.TextField(null=True)
     waiting_since_at = Instant(null=True)
     closed_at = Instant(null=True)
     #: When time alone next changes it; null when it never does.
@@ -89,7 +91,8 @@ class Ticket(Table):
 Ticket.add_index(Ticket.index(Ticket.next_due_at, name="ticket_due", where=Ticket.next_due_at.is_null(False)))
 Ticket.add_index(
     Ticket.index(
-        Ticket.desk, Ticket.queued_at, name="ticket_queue", where=Ticket.queued_at.is_null(False)
+        Ticket.desk, Ticket.queue_key, Ticket.id, Ticket.queued_at, name="ticket_queue",
+        where=Ticket.queued_at.is_null(False),
     )
 )  # fmt: skip
 Ticket.add_index(Ticket.index(Ticket.assignee, Ticket.status, name="ticket_assignee"))

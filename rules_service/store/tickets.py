@@ -45,6 +45,8 @@ class Change:
     next_due_at: dt.datetime | None
     #: Index of the customer's tier; -1 without one.
     tier: int
+    #: What its desk's queue is sorted by; None outside of a queue.
+    queue_key: str | None
     #: Change of open_count by user: slots taken and freed that no claim has accounted for.
     slots: Mapping[str, int]
     #: Action type -> names of the endpoints that receive it.
@@ -190,6 +192,7 @@ def _write_ticket(store: Store, change: Change) -> None:
         ticket.customer_id,
         micros(ticket.created_at),
         _micros(ticket.queued_at),
+        change.queue_key,
         _micros(ticket.waiting_since_at),
         _micros(ticket.closed_at),
         _micros(change.next_due_at),
@@ -209,7 +212,7 @@ def _write_ticket(store: Store, change: Change) -> None:
 
 _COLUMNS = (
     "version", "status", "priority", "tier", "channel", "team", "desk", "assignee", "customer_id", "created_at",
-    "queued_at", "waiting_since_at", "closed_at", "next_due_at", "breached", "escalated",
+    "queued_at", "queue_key", "waiting_since_at", "closed_at", "next_due_at", "breached", "escalated",
     "live", "judged_under", "state",
 )  # fmt: skip
 _MARKS = ", ".join("?" * (len(_COLUMNS) + 1))

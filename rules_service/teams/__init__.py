@@ -3,6 +3,7 @@
 from rules_service.teams.escalation import EscalationPolicy, EscalationPolicySchema, Step, parse_escalation_policy
 from rules_service.teams.parse import DeskSchema, GroupSchema, UserSchema, parse_targets, parse_teams
 from rules_service.teams.presence import PresencePolicy, PresenceSchema, parse_presence
+from rules_service.teams.queues import queue_key
 from rules_service.teams.roster import QUEUE_KEYS, Added, Desk, Group, Roster, User, Wanted
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "parse_presence",
     "parse_targets",
     "parse_teams",
+    "queue_key",
 ]

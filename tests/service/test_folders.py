@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -244,6 +245,10 @@ def test_the_order_of_a_queue_is_the_declared_one_after_any_history(scene, order
         lambda: [scene.store.sql(f"DELETE FROM {name}") for name in ("ticket", "stint", "clock", "event", "action")]
     )
     scene.store.transact(lambda: scene.store.sql("UPDATE member SET open_count = 0"))
+    keys = tuple((key, direction == "asc") for key, direction in order)
+    roster = scene.ruleset.roster
+    desk = replace(roster.desks["booking-management"], queue=keys)
+    scene.worker.live._ruleset = replace(scene.ruleset, roster=replace(roster, desks={**roster.desks, desk.name: desk}))
     for number, ticket in enumerate(TICKETS):
         scene.create(ticket, group="booking", priority=PRIORITIES[number % 4])
         scene.clock.advance(number % 2)
@@ -256,12 +261,11 @@ def test_the_order_of_a_queue_is_the_declared_one_after_any_history(scene, order
         if (ticket := scene.ticket(name)).queued_at is not None and ticket.desk == "booking-management"
     ]  # fmt: skip
     waiting.sort(key=functools.cmp_to_key(functools.partial(_before, scene.ruleset.tiers, order)))
-    keys = tuple((key, direction == "asc") for key, direction in order)
     with scene.store.connection():
-        shown = folders.queue(scene.store, "booking-management", keys, after=0, limit=100)
+        shown = folders.queue(scene.store, "booking-management", after=0, limit=100)
         assert [ticket.id for ticket, _ in shown] == [ticket.id for ticket in waiting]
-        assert people.next_queued(scene.store, "booking-management", keys) == next((t.id for t in waiting), None)
-        places = [folders.position(scene.store, "booking-management", keys, ticket.id) for ticket in waiting]
+        assert people.next_queued(scene.store, "booking-management") == next((t.id for t in waiting), None)
+        places = [folders.position(scene.store, "booking-management", ticket.id) for ticket in waiting]
     assert places == list(itertools.islice(itertools.count(1), len(waiting)))
 
 
@@ -275,8 +279,7 @@ def test_by_waiting_the_tickets_where_nobody_waits_for_an_answer_come_last(store
     for name in ("t2", "t0"):
         scene.send("message.received", name, by="customer", text="halo")
         scene.clock.advance(60)
-    order = scene.ruleset.roster.desks["booking-management"].queue
     with scene.store.connection():
-        shown = folders.queue(scene.store, "booking-management", order, after=0, limit=9)
+        shown = folders.queue(scene.store, "booking-management", after=0, limit=9)
     assert [ticket.id for ticket, _ in shown] == expected
     scene.worker.relay.stop()

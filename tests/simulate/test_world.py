@@ -146,6 +146,7 @@ def test_its_queues_have_the_order_of_the_store(sqlite, tickets, keys):
     world = MemoryWorld(ruleset, NINE)
     store = Store(sqlite.emptied())
     try:
+        order = ruleset.roster.desks["service"].queue
         for number, (tier, priority, created, queued, waiting) in enumerate(tickets):
             found = ticket(
                 f"t{number}",
@@ -158,10 +159,10 @@ def test_its_queues_have_the_order_of_the_store(sqlite, tickets, keys):
             )
             world.tickets[found.id] = Snapshot(ticket=found)
             index = ruleset.tiers.index(tier) if tier else -1
-            store.transact(lambda found=found, index=index: write_change(store, change(found, tier=index)))
+            store.transact(lambda found=found, index=index: write_change(store, change(found, tier=index, order=order)))
         queue = world.queue("service")
         with store.connection():
-            first = people.next_queued(store, "service", ruleset.roster.desks["service"].queue)
+            first = people.next_queued(store, "service")
         assert (queue[0] if queue else None) == first
     finally:
         store.close()

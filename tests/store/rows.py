@@ -7,6 +7,7 @@ import json
 
 from rules_service.store import Change, Store
 from rules_service.store.tables import micros
+from rules_service.teams import queue_key
 from rules_service.tickets import Snapshot, Ticket
 from tests.scene import NINE
 
@@ -23,7 +24,18 @@ def ticket(ticket_id="t1", **fields):
     return Ticket(id=ticket_id, **(named | fields))
 
 
-def change(after: Ticket, *, version=0, before=None, chains=(), next_due_at=None, tier=-1, slots=None, receivers=None):
+def change(
+    after: Ticket,
+    *,
+    version=0,
+    before=None,
+    chains=(),
+    next_due_at=None,
+    tier=-1,
+    slots=None,
+    receivers=None,
+    order=(("created", True),),
+):
     return Change(
         version=version,
         before=before or Snapshot(),
@@ -33,6 +45,7 @@ def change(after: Ticket, *, version=0, before=None, chains=(), next_due_at=None
         ruleset_hash="hash",
         next_due_at=next_due_at,
         tier=tier,
+        queue_key=queue_key(order, after, tier),
         slots=slots or {},
         receivers=receivers or {},
     )

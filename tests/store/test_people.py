@@ -15,14 +15,14 @@ def _after(seconds):
     return NINE + dt.timedelta(seconds=seconds)
 
 
-def _queued(store, name, *, tier=-1, **fields):
-    store.transact(lambda: write_change(store, change(ticket(name, **fields), tier=tier)))
+def _queued(store, name, *, tier=-1, order=(("created", True),), **fields):
+    store.transact(lambda: write_change(store, change(ticket(name, **fields), tier=tier, order=order)))
 
 
-def _queue(store, order):
+def _queue(store):
     found = []
     with store.connection():
-        while (name := people.next_queued(store, "hotel-chat", order)) is not None:
+        while (name := people.next_queued(store, "hotel-chat")) is not None:
             found.append(name)
             store.sql("UPDATE ticket SET queued_at = NULL WHERE id = ?", name)
     return found
@@ -88,12 +88,12 @@ def test_a_queue_stands_in_the_order_that_its_desk_declares(store, order, expect
         [("old", -1, "medium"), ("vip", 2, "medium"), ("urgent", -1, "urgent"), ("new", -1, "medium")]
     ):
         _queued(
-            store, name, tier=tier, priority=priority, created_at=_after(number), queued_at=_after(number),
+            store, name, tier=tier, order=order, priority=priority, created_at=_after(number), queued_at=_after(number),
             waiting_since_at=_after(waiting[name]),
         )  # fmt: skip
     _queued(store, "elsewhere", desk="train-chat")
     _queued(store, "held", queued_at=None)
-    assert _queue(store, order) == (expected or sorted(waiting, key=waiting.__getitem__))
+    assert _queue(store) == (expected or sorted(waiting, key=waiting.__getitem__))
 
 
 def test_a_timer_is_one_of_a_kind_and_only_ever_moves_closer(store):
