@@ -9,6 +9,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _PART = re.compile(r"(\d{1,9})\s*([smhd])")
 _WHOLE = re.compile(r"(?:\d{1,9}\s*[smhd]\s*)+")
 
+#: Without these an event would fall upon an instant beyond the last year that calendars, or dates at all, know.
+MOST_DAYS, MOST_SERVICE_DAYS = 3_650, 366
+
 #: What a duration may look like, for error messages.
 ACCEPTED = 'a whole number with a unit, such as "300s", "30m", "24h" or "7d"'
 
@@ -34,7 +37,11 @@ def parse_duration(text: object) -> Duration:
         words = words.removeprefix("service ").strip()
     if not _WHOLE.fullmatch(words):
         raise ValueError(f"a duration is {ACCEPTED}; not {text!r}")
-    return Duration(sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(words)), service)
+    seconds = sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(words))
+    most = f"service {MOST_SERVICE_DAYS}d" if service else f"{MOST_DAYS}d"
+    if seconds > (MOST_SERVICE_DAYS if service else MOST_DAYS) * _SECONDS["d"]:
+        raise ValueError(f"a duration is at most {most}; not {text!r}")
+    return Duration(seconds, service)
 
 
 def parse_wall_s(text: object) -> int:
