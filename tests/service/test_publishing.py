@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from structlog.testing import capture_logs
 
 from rules_service import worker
 from rules_service.errors import InvalidRuleset, UnknownName
@@ -140,7 +141,7 @@ def test_how_many_tickets_are_left_to_judge_is_told_and_found_by_an_index(scene,
     assert "SCAN ticket" not in plan
 
 
-def test_a_ticket_that_cannot_be_judged_does_not_keep_the_others_from_it(scene, monkeypatch, caplog):
+def test_a_ticket_that_cannot_be_judged_does_not_keep_the_others_from_it(scene, monkeypatch):
     for number in range(3):
         scene.create(f"t{number}")
     scene.publish(files_with(NEW_RULE))
@@ -152,11 +153,11 @@ def test_a_ticket_that_cannot_be_judged_does_not_keep_the_others_from_it(scene, 
         real(ticket_id)
 
     monkeypatch.setattr(scene.service, "judge_anew", fails)
-    with scene.store.connection():
+    with scene.store.connection(), capture_logs() as told:
         for _ in range(3):
             scene.worker.run_judging()
         assert rulesets.tickets_to_judge(scene.store, scene.ruleset.hash, 50) == ["t1"]
-    assert caplog.text.count("ticket_not_judged") == 1
+    assert [entry["event"] for entry in told].count("ticket_not_judged") == 1
 
 
 def test_a_lifecycle_without_a_state_in_which_tickets_stand_says_where_they_go(scene):
