@@ -25,7 +25,7 @@ from rules_service.service.events import LEFT_BATCH, EventService
 from rules_service.service.notices import send_notices
 from rules_service.service.roster import end_silence
 from rules_service.settings import Settings
-from rules_service.store import Store, due_tickets, next_deadline, people, queue_waits, rulesets
+from rules_service.store import AWAY, Store, due_tickets, next_deadline, people, queue_waits, rulesets
 
 log = structlog.get_logger()
 
@@ -37,6 +37,9 @@ TIMER_LEASE = dt.timedelta(seconds=30)
 
 #: Tickets or timers that one look takes on.
 BATCH = 100
+
+#: How long after a ticket failed its deadlines are tried again.
+FAILED_AGAIN = dt.timedelta(minutes=1)
 
 #: Tickets that one look judges anew after a change of rules, and the pause after it, so that events go first.
 JUDGE_BATCH = 50
@@ -59,7 +62,6 @@ MAX_PAUSE_S = 5.0
 
 #: When the next thing is due, by a query of the database; None when nothing is.
 NextAt = Callable[[Store], dt.datetime | None]
-_NEXT: dict[str, NextAt] = {"due": next_deadline, "timers": people.next_timer}
 
 
 class Worker:
@@ -89,19 +91,38 @@ class Worker:
         self._threads: list[threading.Thread] = []
         #: (hash of a ruleset, tickets that could not be judged under it).
         self._unjudged: tuple[str, set[str]] = ("", set())
+        #: Tickets whose deadlines failed -> when they are tried again.
+        self._failed: dict[str, dt.datetime] = {}
         #: Hash of what the watched folder held at the last look.
         self._last_look: str | None = None
 
     # --- passes -----------------------------------------------------------------------------------------------------
 
     def run_due(self) -> bool:
-        """Works off the tickets whose deadline has come, oldest first; True when there may be more."""
-        found = due_tickets(self.store, self.clock(), BATCH)
+        """Works off the tickets whose deadline has come, oldest first; True when there may be more.
+
+        One that fails holds up no other: it is passed over for a minute.
+        """
+        now = self.clock()
+        self._failed = {ticket_id: again_at for ticket_id, again_at in self._failed.items() if again_at > now}
+        found = due_tickets(self.store, now, BATCH + len(self._failed))
+        found = [ticket_id for ticket_id in found if ticket_id not in self._failed][:BATCH]
         for ticket_id in found:
             if self.stopping.is_set():
                 return False
-            self.events.handle_due(ticket_id)
+            try:
+                self.events.handle_due(ticket_id)
+            except (NoRuleset, *AWAY):
+                # Not for anything in the ticket: the next would fare no better.
+                raise
+            except Exception:
+                self._failed[ticket_id] = now + FAILED_AGAIN
+                log.exception("deadline_failed", ticket=ticket_id)
         return len(found) == BATCH
+
+    def _next_deadline(self, store: Store) -> dt.datetime | None:
+        """None while tickets that failed are due: the loop then looks at its usual pace."""
+        return None if self._failed else next_deadline(store)
 
     def run_notices(self) -> bool:
         """Sends what was held until now; True when there may be more."""
@@ -225,14 +246,15 @@ class Worker:
         """Starts every loop in a thread of its own."""
         self.store.hold()
         self.live.start()
-        for name, work in (
-            ("due", self.run_due),
-            ("timers", self.run_timers),
-            ("notices", self.run_notices),
-            ("inbound", self.run_inbound),
-            ("relay", self.run_relay),
-        ):
-            self._start(name, work, self.settings.poll_ms / 1000, _NEXT.get(name))
+        loops: tuple[tuple[str, Callable[[], bool], NextAt | None], ...] = (
+            ("due", self.run_due, self._next_deadline),
+            ("timers", self.run_timers, people.next_timer),
+            ("notices", self.run_notices, None),
+            ("inbound", self.run_inbound, None),
+            ("relay", self.run_relay, None),
+        )
+        for name, work, next_at in loops:
+            self._start(name, work, self.settings.poll_ms / 1000, next_at)
         self._start("judging", self.run_judging, 1.0)
         self._start("presence", self.run_presence, PRESENCE_EVERY_S)
         self._start("desks", self.run_desks, DESKS_EVERY_S)

@@ -6,6 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 from flask import current_app, g, request
+from werkzeug.exceptions import BadRequest
 
 from rules_service.api.auth import needs
 from rules_service.api.blueprint import Blueprint
@@ -106,7 +107,7 @@ def post_import() -> Any:
     """Adds or replaces up to 20,000 users, from CSV or JSON, or none of them: every row that is wrong is listed."""
     services = _for_the_roster()
     if request.is_json:
-        body = request.get_json()
+        body = _json()
         if not isinstance(body, dict) or set(body) != {"users"}:
             raise InvalidUsers('expected {"users": [{"id": "a1", ...}, ...]} and nothing else')
         rows = read_json(body["users"])
@@ -150,6 +151,13 @@ def get_groups() -> Any:
     """The groups with their supervisors, desks and people, and how often a ticket may be transferred from them."""
     services = current_app.extensions["rules_service"]
     return {"items": reading.groups(services.store, services.live.ruleset())}
+
+
+def _json() -> Any:
+    try:
+        return request.get_json()
+    except RecursionError:
+        raise BadRequest from None
 
 
 def _for_the_roster() -> Any:

@@ -185,6 +185,8 @@ class EventService:
         event_id = presence.left_event_id(ticket_id, user_id, since)
         if ticket is None or ticket.assignee != user_id or read_event(self.store, event_id) is not None:
             return
+        if not presence.is_gone(self.store, user_id, since):
+            return
         event = Event(
             id=event_id, type="ticket.released", at=now, ticket_id=ticket_id, actor=SYSTEM,
             data={"reason": f"{user_id} is not online"}, request=True, cause="absence",

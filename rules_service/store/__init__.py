@@ -22,7 +22,7 @@ from rules_service.store.actions import (
     write_actions,
 )
 from rules_service.store.clocks import read_ended
-from rules_service.store.store import Lost, Store
+from rules_service.store.store import AWAY, Lost, Store
 from rules_service.store.tickets import (
     Chain,
     Change,
@@ -45,6 +45,7 @@ from rules_service.store.tickets import (
 )
 
 __all__ = [
+    "AWAY",
     "Chain",
     "Change",
     "Lost",

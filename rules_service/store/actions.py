@@ -13,6 +13,9 @@ from rules_service.store.store import Store
 from rules_service.store.tables import instant, micros
 from rules_service.tickets import Action, Decision, Event, Notice
 
+#: Most notices that one digest tells: one message has to be taken, and one statement names them all.
+MOST_TOLD = 1_000
+
 
 def action_id(event_id: str, number: int) -> str:
     """The id of the `number`th action of an event's chain: stable, unique, telling nothing."""
@@ -107,14 +110,16 @@ def due_notice_keys(store: Store, now: dt.datetime, limit: int) -> list[str]:
 
 
 def take_notices(store: Store, key: str, now: dt.datetime) -> list[Notice]:
-    """Removes and returns all notices of a key, oldest first, once the first of them is due.
+    """Removes and returns the notices of a key, oldest first and MOST_TOLD at most, once the first of them is due.
 
-    None where another worker has them: one that came in since is not due and begins the next digest.
+    None where another worker has them: one that came in since is not due and begins the next digest, as does what is
+    over the most.
     """
     found = store.rows(
         "SELECT id, key, ticket_id, event_id, type, cause, data, source, decided_at, due_at FROM notice"
-        f" WHERE key = ? ORDER BY decided_at, id{store.skip_locked}",
+        f" WHERE key = ? ORDER BY due_at, decided_at, id LIMIT ?{store.skip_locked}",
         key,
+        MOST_TOLD,
     )
     if min((row[9] for row in found), default=micros(now)) > micros(now):
         return []
@@ -132,5 +137,5 @@ def take_notices(store: Store, key: str, now: dt.datetime) -> list[Notice]:
             decided_at=instant(row[8]),
             due_at=instant(row[9]),
         )
-        for row in found
+        for row in sorted(found, key=lambda row: (row[8], row[0]))
     ]

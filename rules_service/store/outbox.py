@@ -145,7 +145,13 @@ def disable(store: Store, claimed: Claimed, address_sha256: str, now: dt.datetim
 
 
 def hold(store: Store, found: Disabled, now: dt.datetime) -> None:
-    """Holds what is due for a disabled endpoint."""
+    """Holds what is due for a disabled endpoint, unless it was enabled meanwhile.
+
+    Locked, since what is held after `enable` had looked for it would never be sent.
+    """
+    locked = store.row("SELECT 1 FROM disabled_endpoint WHERE endpoint = ?" + store.for_update, found.endpoint)
+    if locked is None:
+        return
     store.sql(
         "UPDATE delivery SET next_attempt_at = ?, last_error = ? WHERE state = 'pending' AND next_attempt_at <= ?"
         " AND endpoint = ?",

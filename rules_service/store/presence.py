@@ -69,6 +69,15 @@ def left_tickets(store: Store, since: dt.datetime, limit: int) -> list[tuple[str
     return [(row[0], row[1], instant(row[2])) for row in rows]
 
 
+def is_gone(store: Store, user_id: str, since: dt.datetime) -> bool:
+    """Whether a user is not online since then, and stays so until the transaction ends."""
+    row = store.row(
+        "SELECT 1 FROM member WHERE id = ? AND presence <> 'online' AND presence_at = ?" + store.for_update,
+        user_id, micros(since),
+    )  # fmt: skip
+    return row is not None
+
+
 def left_event_id(ticket_id: str, user_id: str, since: dt.datetime) -> str:
     """The id of the event by which a ticket leaves a holder who is gone since then."""
     return f"left:{ticket_id}:{user_id}:{micros(since)}"

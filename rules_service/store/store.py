@@ -34,6 +34,9 @@ MAX_TRIES = 8
 #: What losing to another transaction looks like: deadlock, serialisation, a row or lock that another one had first.
 _LOST = ("deadlock", "could not serialize", "database is locked", "lock timeout", "unique", "duplicate key")
 
+#: What is raised while the database cannot be reached or used, whatever is asked of it.
+AWAY = (pw.OperationalError, pw.InterfaceError)
+
 
 class PromptSqlite(pw.SqliteDatabase):
     """SQLite that looks for the write lock at short, even intervals.

@@ -207,6 +207,12 @@ def test_a_roster_may_be_larger_than_other_bodies_and_has_a_limit_too(client):
     assert "at most 20000 at once" in found.json["detail"]
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_a_roster_nested_without_end_is_the_callers_error(client):
+    found = client.post("/v1/users/import", data="[" * 100_000, content_type="application/json")
+    assert (found.status_code, found.json["code"]) == (400, "invalid_json")
+
+
 @pytest.mark.req("R5.3", "R5.9", "R2.30")
 def test_groups_tell_supervisors_desks_people_and_the_transfer_limit(client, scene):
     scene.online("ha1", "ha2", "hs1")

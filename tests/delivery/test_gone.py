@@ -155,3 +155,19 @@ def test_a_lost_lease_disables_nothing(scene, receiver, relay):
     with store.connection():
         assert outbox.disabled(store) == []
     assert json.dumps(receiver.got) == "[]"
+
+
+def test_who_looked_before_it_was_enabled_holds_nothing_after(scene, gone, relay, client):
+    """A relay looks at what is disabled before it begins; held after `enable` had looked, it would never be sent."""
+    from rules_service.store import outbox
+
+    run_all(scene, relay)
+    store = scene.store
+    with store.connection():
+        (seen,) = outbox.disabled(store)
+    gone.status = 200
+    client.post(f"/v1/endpoints/{NAME}/enable")
+    store.transact(lambda: outbox.hold(store, seen, scene.clock()))
+    assert set(states(scene)) == {"pending"}
+    run_all(scene, relay)
+    assert set(states(scene)) == {"delivered"}

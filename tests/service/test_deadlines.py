@@ -6,6 +6,7 @@ import json
 import threading
 import time
 
+import peewee as pw
 import pytest
 
 from rules_service.clock import utc_now
@@ -121,4 +122,47 @@ def test_the_worker_wakes_at_the_very_deadline_however_rarely_it_looks(scene, mo
         assert handled.wait(5)
     finally:
         worker.stop()
+    assert "clock.breached" in scene.log()
+
+
+def test_a_ticket_that_fails_holds_up_no_deadline_of_another_and_is_tried_again(scene, monkeypatch, caplog):
+    scene.online("ha1", "ha2")
+    for number in range(4):
+        scene.create(f"t{number}")
+    monkeypatch.setattr("rules_service.worker.BATCH", 2)
+    real, tried = scene.service.handle_due, []
+
+    def stumbling(ticket_id):
+        tried.append(ticket_id)
+        if ticket_id in ("t0", "t1"):
+            raise KeyError(ticket_id)
+        return real(ticket_id)
+
+    monkeypatch.setattr(scene.service, "handle_due", stumbling)
+    scene.clock.advance(301)
+    scene.run_due()
+    assert {"t2", "t3"} <= set(tried)
+    assert [tried.count(name) for name in ("t0", "t1")] == [1, 1]
+    assert caplog.text.count("deadline_failed") == 2
+    monkeypatch.setattr(scene.service, "handle_due", real)
+    scene.clock.advance(61)
+    scene.run_due()
+    rows = scene.rows("SELECT DISTINCT ticket_id FROM event WHERE type = 'clock.breached' ORDER BY ticket_id")
+    assert [row[0] for row in rows] == ["t0", "t1", "t2", "t3"]
+
+
+def test_a_database_that_is_away_is_no_fault_of_a_ticket(scene, monkeypatch):
+    scene.online("ha1")
+    scene.create()
+    scene.clock.advance(301)
+
+    def away(_):
+        raise pw.OperationalError("server closed the connection")
+
+    real = scene.service.handle_due
+    monkeypatch.setattr(scene.service, "handle_due", away)
+    with pytest.raises(pw.OperationalError), scene.store.connection():
+        scene.worker.run_due()
+    monkeypatch.setattr(scene.service, "handle_due", real)
+    scene.run_due()
     assert "clock.breached" in scene.log()

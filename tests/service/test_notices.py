@@ -140,3 +140,16 @@ def test_an_alert_that_names_endpoints_only_goes_to_those_only(store):
         "rule:both": {"helpdesk", "all", "ops"},
         "rule:people": {"helpdesk", "all"},
     }
+
+
+def test_a_digest_has_a_most_and_what_is_over_it_makes_the_next(booking, monkeypatch):
+    """Otherwise thousands of alerts made one message that nobody takes, by a statement that no database takes."""
+    monkeypatch.setattr("rules_service.store.actions.MOST_TOLD", 2)
+    for number in range(5):
+        booking.create(f"t{number}", group="booking")
+        booking.clock.advance(1)
+    booking.clock.advance(10 * 60)
+    for _ in range(3):
+        send(booking)
+    assert told(booking) == [("rule:each-contact", "alert"), ("rule:each-contact", "alert"), ("t4", "alert")]
+    assert booking.rows("SELECT COUNT(*) FROM notice") == [(0,)]

@@ -99,6 +99,24 @@ def test_the_tickets_of_who_stays_away_go_to_a_colleague_and_the_helpdesk_is_tol
     assert scene.log("t1").count("ticket.released") == 1
 
 
+def test_who_comes_back_between_the_look_and_the_change_keeps_their_tickets(scene, monkeypatch):
+    scene.online("ha1")
+    scene.create()
+    scene.offline("ha1")
+    scene.clock.advance(600)
+    real = scene.store.transact
+
+    def meanwhile(work):
+        monkeypatch.setattr(scene.store, "transact", real)
+        scene.online("ha1")
+        return real(work)
+
+    monkeypatch.setattr(scene.store, "transact", meanwhile)
+    scene.service.release_left()
+    assert scene.ticket().assignee == "ha1"
+    assert "ticket.released" not in scene.log()
+
+
 def test_nobody_there_leaves_them_in_the_queue_for_the_next_who_comes(scene):
     scene.online("ha1")
     scene.create()
