@@ -166,10 +166,11 @@ class _Player:
                 self._advance(max(self.world.now, at.astimezone(dt.UTC)))
             case Presence(users=users, online=online):
                 for user_id in users:
+                    person = self.world.person(user_id)
+                    if not online and person is not None and person.online:
+                        self._absent[user_id] = self.world.now
                     self.world.set_online(user_id, online=online)
-                    if not online:
-                        self._absent.setdefault(user_id, self.world.now)
-                    else:
+                    if online:
                         self._absent.pop(user_id, None)
                         self._free(user_id)
             case Loads(counts=counts):

@@ -177,3 +177,13 @@ rules:
     ]
     judged = [chain for chain in played.chains if chain.decisions[0].firings]
     assert {chain.event.ticket_id for chain in judged} == {"desk:letters"}
+
+
+def test_who_was_never_there_has_not_gone():
+    presence = "presence: {away: {release_after: 1m}}\nrules: [{id: a, on: note.added, then: [{note: a}]}]"
+    assigned = Happens(type="ticket.assigned", ticket_id="t1", data={"assignee": "ann"})
+    away = Presence(users=("ann",), online=False)
+    never = told(small(presence), CREATED, assigned, away, Waits(seconds=60))
+    assert never.moments[-1].tickets["t1"].ticket.assignee == "ann"
+    gone = told(small(presence), CREATED, assigned, away, Waits(seconds=60), online=("ann",))
+    assert gone.moments[-1].tickets["t1"].ticket.assignee is None
