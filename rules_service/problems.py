@@ -12,6 +12,8 @@ import marshmallow as ma
 
 #: In a field's metadata: it holds a length of time, of which a number without a unit is the commonest mistake.
 DURATION = "x-duration"
+#: The value of DURATION where only the wall clock makes sense; True where service hours may be counted too.
+WALL = "wall"
 
 #: A step into a file: a mapping's key or a list's index.
 Path = tuple[str | int, ...]
@@ -215,7 +217,7 @@ def _worded(text: str, data: object, field: ma.fields.Field[Any] | None) -> tupl
     if text == "Missing data for required field":
         return "missing", text
     if text in _EXPECTED:
-        if field is not None and field.metadata.get(DURATION) is True:
+        if field is not None and DURATION in field.metadata:
             return "duration", f'expected a duration such as "30m" or "24h", with its unit; not {describe(data)}'
         quotes = "; put it in quotes" if _EXPECTED[text] == "text" and isinstance(data, bool | int | float) else ""
         return "type", f"expected {_EXPECTED[text]}, not {describe(data)}{quotes}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from rules_service.problems import DURATION
+from rules_service.problems import DURATION, WALL
 
 
 def _texts(**options: Any) -> ma.fields.Dict:
@@ -95,7 +95,7 @@ class ConnectorSchema(ma.Schema):
     """One connector."""
 
     base_url = ma.fields.String(required=True)
-    lag = ma.fields.String(load_default="0s", metadata={DURATION: True})
+    lag = ma.fields.String(load_default="0s", metadata={DURATION: WALL})
     auth = ma.fields.Nested(AuthSchema, load_default=None)
     headers = _texts(load_default={})
     values = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.Dict(keys=ma.fields.String()), load_default={})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import marshmallow as ma
 
 from rules_service.durations import parse_wall_s
-from rules_service.problems import DURATION, Place, describe, shaped
+from rules_service.problems import DURATION, WALL, Place, describe, shaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class PresencePolicy:
 class PresenceSchema(ma.Schema):
     """How long an agent may be silent, and what becomes of the tickets of one who is not online."""
 
-    heartbeat = ma.fields.String(load_default=None, metadata={DURATION: True})
+    heartbeat = ma.fields.String(load_default=None, metadata={DURATION: WALL})
     away = ma.fields.Raw(load_default="keep")
 
 

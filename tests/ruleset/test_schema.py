@@ -121,6 +121,25 @@ def test_an_action_may_be_written_short(then, right):
     assert (errors(content) == []) is right
 
 
+@pytest.mark.parametrize(
+    ("section", "right"),
+    [
+        ("presence: {heartbeat: 2m, away: {release_after: 10m}}", True),
+        ("presence: {heartbeat: service 2m}", False),
+        ("presence: {away: {release_after: service 10m}}", False),
+        ("connectors: {desk: {base_url: 'https://x', lag: service 1m}}", False),
+        ("connectors: {desk: {base_url: 'https://x', lag: 1m}}", True),
+        ("rules: [{id: a, when: {}, then: [close], limit: 2 per service 1h}]", True),
+        ("rules: [{id: a, when: {}, then: [close], limit: ' 2  per  service  1h 30m '}]", True),
+        ("rules: [{id: a, when: {}, then: [close], limit: 0 per 1h}]", False),
+        ("rules: [{id: a, when: {}, then: [close], repeat: {every: service 1h}}]", True),
+        ("rules: [{id: a, when: {recent.reopens: {within: service 1h, at_least: 1}}, then: [close]}]", False),
+    ],
+)
+def test_the_word_service_is_right_where_service_hours_are_counted(section, right):
+    assert (errors(f"version: 1\n{section}\n".encode()) == []) is right
+
+
 def test_every_file_of_the_travel_company_names_the_schema():
     for path in sorted(RULESETS.glob("travel/**/*.yaml")):
         first = path.read_text().splitlines()[0]

@@ -18,7 +18,7 @@ from rules_service.clocks.holidays_config import HolidaysSchema
 from rules_service.clocks.policies import SlaPolicySchema
 from rules_service.connectors.schemas import ConnectorSchema, RequestSchema
 from rules_service.machines.parse import LifecycleSchema, StateSchema, TransitionSchema
-from rules_service.problems import DURATION
+from rules_service.problems import DURATION, WALL
 from rules_service.rules import Attribute, RuleSchema
 from rules_service.ruleset.endpoints import EndpointSchema
 from rules_service.ruleset.load import LISTED_SECTIONS, SECTIONS, AttributeSchema
@@ -125,8 +125,11 @@ def _plain(value: Any) -> Any:
             key: inner.replace("#/components/schemas/", "#/$defs/") if key == "$ref" else _plain(inner)
             for key, inner in value.items()
             if key != DURATION and not (key == "default" and inner in (None, [], {}))
-        } | (_DURATION if DURATION in value else {})
+        } | (_PATTERNS[value[DURATION]] if DURATION in value else {})
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-_DURATION = {"pattern": DEFINITIONS["duration"]["pattern"]}
+_PATTERNS = {
+    True: {"pattern": DEFINITIONS["duration"]["pattern"]},
+    WALL: {"pattern": DEFINITIONS["wall_duration"]["pattern"]},
+}

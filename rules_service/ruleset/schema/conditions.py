@@ -80,7 +80,7 @@ def _compared(attribute: Attribute) -> Shape:
         "additionalProperties": False,
     }
     if attribute.name.startswith(WINDOWED):
-        mapping["properties"]["within"] = {**ref("duration"), "description": "the window in which it is counted"}
+        mapping["properties"]["within"] = {**ref("wall_duration"), "description": "the window in which it is counted"}
         return mapping | {"required": ["within"], "minProperties": 2}
     return {"anyOf": [one, _list(one), mapping]}
 

@@ -64,7 +64,12 @@ DEFINITIONS: Mapping[str, Shape] = {
     "duration": {
         "description": "A length of time with its unit: 300s, 30m, 24h, 7d, 1h 30m, service 30m.",
         "type": "string",
-        "pattern": rf"^\s*(service\s+)?({_UNIT})+$",
+        "pattern": rf"^\s*(service +)?({_UNIT})+$",
+    },
+    "wall_duration": {
+        "description": "A length of time on the wall clock, with its unit: 300s, 30m, 24h, 7d, 1h 30m.",
+        "type": "string",
+        "pattern": rf"^\s*({_UNIT})+$",
     },
     "Keywords": {
         "description": "Keywords under one name; it hits a text if one of them does.",
@@ -177,7 +182,7 @@ RAW: Mapping[str, Mapping[str, Shape]] = {
                 {"const": "keep"},
                 {
                     "type": "object",
-                    "properties": {"release_after": ref("duration")},
+                    "properties": {"release_after": ref("wall_duration")},
                     "required": ["release_after"],
                     "additionalProperties": False,
                 },
@@ -234,9 +239,9 @@ RAW: Mapping[str, Mapping[str, Shape]] = {
         "on": {**one_or_more(described(_EVENTS)), "description": "The events at which it fires while `when` holds."},
         "when": {"anyOf": [ref("condition"), {"type": "null"}], "description": "What has to hold."},
         "then": {"type": "array", "items": ref("action"), "minItems": 1, "description": "What is done."},
-        "limit": {"pattern": rf"^\s*[1-9][0-9]* per (ticket|stint|(service )?({_UNIT})+)$"},
+        "limit": {"pattern": rf"^\s*0*[1-9][0-9]* +per +(ticket|stint|(service +)?({_UNIT})+)\s*$"},
     },
-    "Poll": {"every": ref("duration")},
+    "Poll": {"every": ref("wall_duration")},
     "Request": {"json": {}},
     "Connector": {
         "outbound": {
