@@ -89,23 +89,16 @@ def _policy(draft: Draft, name: str | None) -> EscalationPolicy:
 
 
 def _open(draft: Draft) -> None:
-    """Opens the ladder, or adds a reason to the open one, which may only jump to a higher step."""
+    """Opens the ladder, or adds a reason to the open one."""
     data = draft.event.data
     reason = str(data.get("reason") or f"{draft.actor.role} {draft.actor.id or ''}".strip())
-    start = max(0, int(data.get("start_at") or 1) - 1)
+    policy = _policy(draft, draft.escalation.policy if draft.escalation is not None else data.get("policy"))
+    start = min(max(0, int(data.get("start_at") or 1) - 1), len(policy.steps) - 1)
     asks = draft.actor.role == "agent"
     if draft.escalation is not None:
-        draft.escalation = replace(draft.escalation, reasons=(*draft.escalation.reasons, reason))
-        if draft.escalation.approval_wanted_at is not None:
-            if not asks:
-                # Whoever may call help without asking has said yes by doing so.
-                _approve(draft, draft.escalation)
-        elif start > draft.escalation.step:
-            _stand_on(draft, _policy(draft, draft.escalation.policy), start, draft.escalation.round)
+        _add_reason(draft, draft.escalation, reason, policy, start, asks=asks)
         return
-    policy = _policy(draft, data.get("policy"))
     followers = [found for found in (draft.actor.id, draft.ticket.assignee) if found]
-    overdue_at = _later(draft, policy.close_within)
     draft.escalation = Escalation(
         id=f"{draft.event.id}",
         policy=policy.name,
@@ -114,9 +107,8 @@ def _open(draft: Draft) -> None:
         opened_at=draft.now,
         opened_by=draft.actor.id,
         followers=tuple(dict.fromkeys(followers)),
-        overdue_at=overdue_at,
+        overdue_at=_later(draft, policy.close_within),
     )
-    start = min(start, len(policy.steps) - 1)
     if policy.needs_approval and asks:
         draft.escalation = replace(draft.escalation, step=start, approval_wanted_at=draft.now)
         who, summary = draft.actor.id or "An agent", draft.escalation.summary
@@ -127,9 +119,26 @@ def _open(draft: Draft) -> None:
     _stand_on(draft, policy, start, 0)
 
 
+def _add_reason(
+    draft: Draft, escalation: Escalation, reason: str, policy: EscalationPolicy, start: int, *, asks: bool
+) -> None:
+    """Adds a reason to the open ladder, which may only jump to a higher step; one that waits may start higher."""
+    escalation = replace(escalation, reasons=(*escalation.reasons, reason))
+    if escalation.approval_wanted_at is not None:
+        draft.escalation = replace(escalation, step=max(start, escalation.step))
+        if not asks:
+            # Whoever may call help without asking has said yes by doing so.
+            _approve(draft, draft.escalation)
+        return
+    draft.escalation = escalation
+    if start > escalation.step:
+        _stand_on(draft, policy, start, escalation.round)
+
+
 def _answer_request(draft: Draft, escalation: Escalation) -> None:
     """A yes starts the ladder where the agent wanted it; a no closes the escalation, and the agent is told."""
-    if draft.outcome in ("unchanged", "recorded"):
+    if draft.outcome != "done":
+        # Nothing waits for it, or it is not theirs to say, or it is about an earlier request.
         return
     if draft.event.type == "escalation.approved":
         _approve(draft, escalation)
