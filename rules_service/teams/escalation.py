@@ -137,7 +137,11 @@ def _duration(text: str | None, place: Place) -> Duration | None:
     if text is None:
         return None
     try:
-        return parse_duration(text)
+        found = parse_duration(text)
     except ValueError as error:
         place.problem("duration", str(error))
         return None
+    if found.seconds == 0:
+        # Two steps that are due at one instant would be taken for the same deadline.
+        place.problem("value", "at least 1s; leave it out where nothing is to follow")
+    return found
