@@ -10,15 +10,13 @@ import peewee as pw
 import pytest
 
 from rules_service.clock import utc_now
-from rules_service.store import Store, claim_due, due_tickets
+from rules_service.store import Store, claim_due
 from rules_service.store.tables import micros
 from rules_service.worker import Worker
 from tests.scene import NINE
 
-COUNT = 100_000
 
-
-def many(store, count=COUNT, due_every=100):
+def many(store, count, due_every):
     """Rows of open tickets as the claim sees them, every so many due by now."""
     columns = (
         "id, version, status, priority, tier, desk, created_at, next_due_at, breached, escalated, judged_under, state"
@@ -32,30 +30,6 @@ def many(store, count=COUNT, due_every=100):
             f" {truth}, {truth}, 'x', '' FROM n"
         )
         store.sql("ANALYZE ticket")
-
-
-def plan(store, text, *parameters):
-    how = "EXPLAIN " if store.is_postgres else "EXPLAIN QUERY PLAN "
-    return "\n".join(str(row[-1]) for row in store.rows(how + text, *parameters))
-
-
-def test_the_claim_reads_the_index_of_deadlines_and_nothing_else_of_100_000_open_tickets(store, monkeypatch):
-    many(store)
-    seen = []
-    real = Store.rows
-    monkeypatch.setattr(
-        Store, "rows", lambda self, text, *found: seen.append((text, found)) or real(self, text, *found)
-    )
-    with store.connection():
-        due = due_tickets(store, NINE, 100)
-        text, parameters = seen[0]
-        assert "ticket_due" in (found := plan(store, text, *parameters))
-        assert "SCAN ticket\n" not in found
-        assert "Seq Scan" not in found
-        assert "Sort" not in found
-        assert "TEMP B-TREE" not in found
-    # The oldest deadline first.
-    assert due == [f"m{number}" for number in range(COUNT - 100, COUNT - 10_100, -100)]
 
 
 def test_a_ticket_that_somebody_else_works_on_is_passed_over(databases):
