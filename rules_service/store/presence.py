@@ -61,7 +61,7 @@ def left_tickets(store: Store, since: dt.datetime, limit: int) -> list[tuple[str
     rows = store.rows(
         "SELECT t.id, m.id, m.presence_at FROM member m"
         " JOIN ticket t ON t.assignee = m.id AND t.live AND t.closed_at IS NULL"
-        " WHERE m.presence <> 'online' AND m.presence_at <= ? AND m.open_count > 0 AND NOT EXISTS"
+        " WHERE m.presence <> 'online' AND m.presence_at <= ? AND NOT EXISTS"
         " (SELECT 1 FROM event e WHERE e.event_id = 'left:' || t.id || ':' || m.id || ':' || m.presence_at)"
         " ORDER BY m.presence_at, t.created_at LIMIT ?",
         micros(since), limit,

@@ -152,3 +152,15 @@ def test_without_the_section_nobody_falls_silent_and_everybody_keeps_their_ticke
     scene.clock.advance(86_400)
     look(scene)
     assert scene.ticket().assignee == "ha1"
+
+
+def test_a_ticket_in_a_state_without_a_slot_is_not_forgotten_with_whom_it_stays(store):
+    without = (r"pending:( *)\{clock: running, slot: held\}", r"pending:\1{clock: running}")
+    scene = Scene(store, files=variant(without, add={"presence.yaml": RULES}))
+    scene.given("pending")
+    assert scene.load("ha1") == 0
+    scene.offline("ha1")
+    scene.online("ha2")
+    scene.clock.advance(600)
+    look(scene)
+    assert scene.ticket().assignee == "ha2"
