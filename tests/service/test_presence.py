@@ -160,7 +160,7 @@ def test_a_ticket_in_a_state_without_a_slot_is_not_forgotten_with_whom_it_stays(
     scene.given("pending")
     assert scene.load("ha1") == 0
     scene.offline("ha1")
-    scene.online("ha2")
     scene.clock.advance(600)
+    scene.online("ha2")
     look(scene)
     assert scene.ticket().assignee == "ha2"
