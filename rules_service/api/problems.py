@@ -42,7 +42,7 @@ _FRAMEWORK: Mapping[int, tuple[str, str]] = {
     413: ("body_too_large", "the body is larger than 1 MiB, or 8 MiB for a roster; send it in parts"),
     415: ("unsupported_media_type", "send JSON, with the header `Content-Type: application/json`"),
     422: ("invalid_request", "the request is not as documented"),
-    500: ("internal_error", "the service failed; nothing was written"),
+    500: ("internal_error", "the service failed; send it again, an event under the same id, which is processed once"),
 }
 
 #: Codes beside those -> (HTTP status, what would be accepted).

@@ -196,7 +196,7 @@ class ActionSchema(ma.Schema):
     type = ma.fields.String()
     cause = ma.fields.String()
     data = ma.fields.Dict()
-    held_until_at = UTCInstant(
+    held_until_at = ma.fields.String(
         metadata={"description": "when it goes out at the latest, where it is held: a digest, or deferred"}
     )
 
