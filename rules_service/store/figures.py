@@ -44,6 +44,8 @@ def all_figures(store: Store, now: dt.datetime) -> Iterator[Figure]:
     )  # fmt: skip
     row = store.row("SELECT COUNT(*) FROM delivery WHERE state = 'dead'")
     yield "deliveries_dead", "actions given up, kept to be sent again", [], [((), row[0] if row else 0)]
+    row = store.row("SELECT COUNT(*) FROM notice")
+    yield "notices_held", "actions held for a desk's opening or to be told together", [], [((), row[0] if row else 0)]
     row = store.row("SELECT COUNT(*) FROM inbound WHERE error IS NOT NULL")
     yield "inbound_unreadable", "webhooks that no connector could read", [], [((), row[0] if row else 0)]
     active = rulesets.active_hash(store)
