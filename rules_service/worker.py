@@ -21,7 +21,7 @@ from rules_service.ruleset import content_hash, read_folder
 from rules_service.service import publish
 from rules_service.service.connecting import ConnectorService
 from rules_service.service.desks import judge_desk
-from rules_service.service.events import LEFT_BATCH, EventService
+from rules_service.service.events import LEFT_BATCH, ClaimRefused, EventService
 from rules_service.service.notices import send_notices
 from rules_service.service.roster import end_silence
 from rules_service.settings import Settings
@@ -37,6 +37,9 @@ TIMER_LEASE = dt.timedelta(seconds=30)
 
 #: Tickets or timers that one look takes on.
 BATCH = 100
+
+#: How soon a desk is looked at again whose next ticket nobody may be given.
+REFUSED_AGAIN = dt.timedelta(seconds=0.5)
 
 #: How long after a ticket failed its deadlines are tried again.
 FAILED_AGAIN = dt.timedelta(minutes=1)
@@ -154,7 +157,10 @@ class Worker:
             self.store.transact(settle)
 
     def drain(self, desk_name: str) -> dt.datetime | None:
-        """Hands out a desk's queue in its order until no slot is free; returns when to look again, if closed."""
+        """Hands out a desk's queue in its order until no slot is free.
+
+        Returns when to look again: when a closed desk opens, or soon where who has a slot may not be given the ticket.
+        """
         ruleset = self.live.ruleset()
         desk = ruleset.roster.desks.get(desk_name)
         if desk is None or not desk.proactive_assignment:
@@ -166,8 +172,13 @@ class Worker:
             return calendar.next_open(now) if waits else None
         while not self.stopping.is_set():
             ticket_id = people.next_queued(self.store, desk_name)
-            if ticket_id is None or not self.events.distribute(ticket_id):
-                break
+            try:
+                if ticket_id is None or not self.events.distribute(ticket_id):
+                    break
+            except ClaimRefused:
+                # A user who was added a moment ago is claimed by the database and unknown to the ruleset in force here.
+                self.live.follow()
+                return self.clock() + REFUSED_AGAIN
         return None
 
     def run_presence(self) -> bool:

@@ -142,7 +142,10 @@ class EventService:
         self.store.transact(work)
 
     def distribute(self, ticket_id: str) -> bool:
-        """Offers a queued ticket to its desk; False, and nothing written, when nobody has a free slot."""
+        """Offers a queued ticket to its desk; False, and nothing written, when nobody has a free slot.
+
+        ClaimRefused, and nothing written, when whoever has one is not given the ticket.
+        """
 
         def work() -> bool:
             now, ruleset = self.clock(), self.ruleset()
@@ -157,8 +160,9 @@ class EventService:
             work_ = _Work(self, ruleset, stored, now)
             work_.deadlines(now)
             work_.run(event)
-            if work_.after.ticket is not None and work_.after.ticket.queued_at is not None and not work_.world.claimed:
-                raise _NobodyFree
+            after = work_.after.ticket
+            if after is not None and after.queued_at is not None and after.stint_number == ticket.stint_number:
+                raise ClaimRefused if work_.world.claimed else _NobodyFree
             work_.apply()
             return True
 
@@ -273,6 +277,10 @@ class EventService:
                 for kind in ACTIONS
             }
         )
+
+
+class ClaimRefused(Exception):
+    """Who has a free slot is not given the ticket, as where this process does not know of a new user yet."""
 
 
 class _NobodyFree(Exception):

@@ -6,7 +6,9 @@ from rules_service.live import Live
 from rules_service.service.user_rows import Row, read_csv
 from rules_service.service.users import deactivate_user, import_users, put_user
 from rules_service.store import people
+from rules_service.store.tables import micros
 from rules_service.teams import Added, User
+from rules_service.worker import REFUSED_AGAIN
 from tests.databases import difference, dump
 from tests.scene import Scene, variant
 
@@ -349,3 +351,34 @@ def test_a_spreadsheets_file_is_read_with_commas_or_semicolons():
             "desks": [],
         }
         assert second.fields == {"id": "a2", "desks": ["hotel-chat", "train-chat"], "level": 2}
+
+
+def test_a_worker_that_does_not_know_of_a_new_user_yet_looks_again_and_logs_nothing_meanwhile(scene, live):
+    scene.create()
+    new = Added(user=User(id="new", name="New", group="hotel"), desks=None)
+    put_user(scene.store, live.ruleset, new, scene.clock())
+    known = live.ruleset()
+    scene.online("new")
+    assert "new" not in known.roster.users
+    logged = len(scene.log())
+    with scene.store.connection():
+        assert scene.worker.drain("hotel-chat") == scene.clock() + REFUSED_AGAIN
+    assert len(scene.log()) == logged
+    assert scene.load("new") == 0
+    scene.clock.advance(0.5)
+    scene.run_timers()
+    with scene.store.connection():
+        scene.worker.drain("hotel-chat")
+    assert scene.ticket().assignee == "new"
+
+
+def test_a_ticket_that_nobody_may_be_given_does_not_keep_the_worker_busy(scene, live, monkeypatch):
+    scene.create()
+    new = Added(user=User(id="new", name="New", group="hotel"), desks=None)
+    put_user(scene.store, live.ruleset, new, scene.clock())
+    scene.online("new")
+    monkeypatch.setattr(live, "follow", lambda: False)
+    scene.run_timers()
+    scene.run_timers()
+    assert scene.ticket().assignee is None
+    assert scene.rows("SELECT due_at FROM timer") == [(micros(scene.clock() + REFUSED_AGAIN),)]
