@@ -10,7 +10,7 @@ from typing import Any
 from rules_service.decide.attributes import ATTRIBUTES
 from rules_service.decide.firing import limit_ends_at, repeat_is_due, spoken
 from rules_service.decide.holding import hold
-from rules_service.messages import Dotted, render
+from rules_service.messages import Dotted, render, render_within
 from rules_service.rules import ActionSpec
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import Action, Firing, RuleMemory
@@ -88,5 +88,7 @@ def _action(ruleset: Ruleset, rule_id: str, spec: ActionSpec, row: Mapping[str, 
         said["text"] = render(ruleset.templates[said["template"]], Dotted(value))
     elif "text" in said and said["text"] in ruleset.texts:
         said["text"] = render(ruleset.texts[said["text"]], Dotted(value))
+    elif "data" in said:
+        said["data"] = render_within(said["data"], ruleset.texts, Dotted(value))
     action = Action(type=spec.type, data={"desk": desk, **said}, cause=f"rule:{rule_id}")
     return hold(ruleset, action, spec.data, desk, None, now)

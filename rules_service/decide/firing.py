@@ -11,7 +11,7 @@ from rules_service.decide.attributes import Facts, row_of
 from rules_service.decide.draft import Draft
 from rules_service.decide.holding import hold
 from rules_service.durations import format_duration
-from rules_service.messages import Dotted, render
+from rules_service.messages import Dotted, render, render_within
 from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Row, Rule
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import SYSTEM, Action, Event, Firing, RuleMemory, Snapshot
@@ -284,7 +284,8 @@ def _carry_out(draft: Draft, rule: Rule, spec: ActionSpec, facts: Facts, brakes:
         case "close" | "reopen":
             ask("ticket.closed" if spec.type == "close" else "ticket.reopened", {})
         case "call":
-            draft.act("call", cause, **data)
+            filled = render_within(data["data"], draft.ruleset.texts, values(facts))
+            draft.act("call", cause, **{**data, "data": filled})
         case _:
             return _say(draft, rule, spec, facts, brakes)
     return None

@@ -9,6 +9,17 @@ from rules_service.messages.templates import (
     compile_template,
     parse_templates,
     render,
+    render_within,
 )
 
-__all__ = ["Dotted", "LoopLimit", "Template", "TemplateError", "Text", "compile_template", "parse_templates", "render"]
+__all__ = [
+    "Dotted",
+    "LoopLimit",
+    "Template",
+    "TemplateError",
+    "Text",
+    "compile_template",
+    "parse_templates",
+    "render",
+    "render_within",
+]

@@ -66,17 +66,19 @@ class LoopLimit(TemplateError):
 
 
 class Text:
-    """A checked text and the first parts of the names that it reads; made into code when it is first rendered.
+    """A checked text and the names that it reads; made into code when it is first rendered.
 
     Most texts are checked often and rendered seldom, and the code takes longer than the checks.
     """
 
-    __slots__ = ("_template", "_tree", "roots")
+    __slots__ = ("_template", "_tree", "names", "roots")
 
-    def __init__(self, tree: nodes.Template, roots: frozenset[str]) -> None:
+    def __init__(self, tree: nodes.Template, roots: frozenset[str], names: frozenset[str]) -> None:
         self._tree = tree
         self._template: jinja2.Template | None = None
+        #: The first parts of `names`.
         self.roots = roots
+        self.names = names
 
     @property
     def template(self) -> jinja2.Template:
@@ -123,11 +125,12 @@ def _checked(text: str, known: Container[str] | None) -> Text:
         if isinstance(node, nodes.For) and any(True for _ in node.find_all(nodes.For)):
             raise LoopLimit("a `for` inside a `for` is not allowed", node.lineno)
     roots = frozenset(meta.find_undeclared_variables(tree))
-    for name, line in _dotted_names(inside, roots):
+    names = _dotted_names(inside, roots)
+    for name, line in names:
         if known is not None and name not in known:
             listed = known if isinstance(known, Iterable) else ()
             raise TemplateError(f'unknown variable "{name}"{hint(name, listed)}', line)
-    return Text(tree, roots)
+    return Text(tree, roots, frozenset(name for name, _ in names))
 
 
 def render(template: Text | Template, values: Mapping[str, Any], language: str | None = None) -> str:
@@ -139,6 +142,19 @@ def render(template: Text | Template, values: Mapping[str, Any], language: str |
     if isinstance(template, Template):
         template = template.texts.get(language or "") or next(iter(template.texts.values()))
     return template.template.render({name: values[name] for name in template.roots})[:MAX_LENGTH]
+
+
+def render_within(value: Any, texts: Mapping[str, Text], values: Mapping[str, Any]) -> Any:
+    """A plain value with each text within it rendered that is among the compiled `texts`; the rest as it is."""
+    match value:
+        case str():
+            return render(texts[value], values) if value in texts else value
+        case dict():
+            return {key: render_within(item, texts, values) for key, item in value.items()}
+        case list():
+            return [render_within(item, texts, values) for item in value]
+        case _:
+            return value
 
 
 def _nodes_of(tree: nodes.Template) -> list[nodes.Node]:
@@ -198,6 +214,15 @@ class Dotted(Mapping[str, Any]):
 
     def __str__(self) -> str:
         return ""
+
+
+def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
+    """As Jinja's own, which does not know that a step without a value is a missing one."""
+    missing = isinstance(value, Dotted | jinja2.Undefined) or (boolean and not value)
+    return default_value if missing else value
+
+
+_ENVIRONMENT.filters["default"] = _default
 
 
 def parse_templates(entries: Mapping[str, tuple[object, Place]], known: Container[str]) -> dict[str, Template]:

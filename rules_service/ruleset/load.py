@@ -392,14 +392,22 @@ class _Loader:
 
     def _compile_texts(self, actions: Iterable[ActionSpec], place: Place) -> None:
         for index, action in enumerate(actions):
+            inner = place.at(index, action.type)
             for key in ("text", "summary"):
-                source = action.data.get(key)
-                if not isinstance(source, str) or source in self.texts:
-                    continue
-                try:
-                    self.texts[source] = compile_template(source, self._template_names())
-                except TemplateError as error:
-                    place.at(index, action.type, key).problem("template", str(error))
+                self._compile_within(action.data.get(key), inner.at(key))
+            if action.type == "call":
+                self._compile_within(action.data["data"], inner.at("data"))
+
+    def _compile_within(self, value: object, place: Place) -> None:
+        """Compiles each text of a plain value."""
+        if isinstance(value, dict | list):
+            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+                self._compile_within(item, place.at(key))
+        elif isinstance(value, str) and value not in self.texts:
+            try:
+                self.texts[value] = compile_template(value, self._template_names())
+            except TemplateError as error:
+                place.problem("template", str(error))
 
 
 def _operations(connector: object) -> list[str] | None:

@@ -88,3 +88,22 @@ def test_a_rule_that_fires_without_end_only_shadows_and_somebody_learns_of_it(sc
     assert kind == "alert"
     assert "first-answer" in data["text"]
     assert [kind for kind, _ in scene.actions("t7")].count("reply") == 0
+
+
+CALLING = """version: 1
+connectors:
+  pager: {base_url: "${PAGER_URL}", operations: {page: {method: POST, path: /pages, json: {text: "{{ text }}"}}}}
+rules:
+  - id: page
+    for: desk
+    when: {desk.queue_length: {at_least: 1}, desk.group: hotel}
+    then: [{call: {connector: pager, operation: page, data: {text: "{{ desk.name }}: {{ desk.queue_length }} wait"}}}]
+"""
+
+
+def test_what_a_rule_for_desks_calls_with_is_filled_in(scene):
+    scene.publish(variant(add={"more.yaml": CALLING}))
+    scene.create()
+    judge(scene)
+    ((kind, data),) = scene.actions("desk:hotel-chat")
+    assert (kind, data["data"]) == ("call", {"text": "hotel-chat: 1 wait"})
