@@ -64,7 +64,7 @@ def test_an_agent_of_the_travel_company_holds_five_at_most(scene):
     assert scene.ticket("t5").status == "unassigned"
 
 
-@pytest.mark.req("R4.22", "R3.25")
+@pytest.mark.req("R4.22", "R3.2", "R3.25")
 def test_a_freed_slot_goes_to_who_is_next_in_the_order_of_the_queue(small):
     _fill(small)
     for name, data in (
@@ -277,6 +277,7 @@ def test_a_supervisor_returns_the_ticket_to_the_agent(scene):
     assert (scene.ticket().assignee, scene.snapshot().stint.number) == ("ha1", 3)
 
 
+@pytest.mark.req("R1.24")
 def test_the_history_of_a_long_ticket_adds_up(scene):
     """Facts that jump about leave at most one open stint, and every counter right."""
     scene.given("assigned")

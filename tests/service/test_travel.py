@@ -11,7 +11,7 @@ def _told(scene, kind):
     return [data for _, data in scene.actions(kind=kind)]
 
 
-@pytest.mark.req("R3.34", "R3.35", "R3.36")
+@pytest.mark.req("R3.34", "R3.35", "R3.36", "R1.15", "R2.6")
 def test_a_report_of_an_outage_goes_to_someone_who_knows_the_core_system(scene):
     scene.online("ha1", "hx1")
     answer = scene.create(subject="Sistem macet", body="tidak bisa bayar")
