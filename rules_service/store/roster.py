@@ -93,7 +93,8 @@ def write(
     `desks` are the desks that users by API were given, by id; None for those of their group.
     """
     _count_change(store)
-    found = list(users)
+    # As whoever locks several users does, so that nobody locks another out.
+    found = sorted(users, key=lambda user: user.id)
     for start in range(0, len(found), _CHUNK):
         chunk = found[start : start + _CHUNK]
         _write_members(store, roster, chunk, desks)

@@ -83,3 +83,19 @@ def test_users_and_rulesets_that_change_at_once_leave_maxima_and_memberships_rig
     for found in lives:
         if found.hash is not None:
             found.ruleset().rules.close()
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_users_are_written_in_the_order_in_which_events_lock_them(scene, monkeypatch):
+    """In another order, an import and an event that each have what the other wants would cost one of them its turn."""
+    written, real = [], scene.store.sql
+
+    def recorded(text, *parameters):
+        if text.startswith("INSERT INTO member"):
+            written.extend(value for value in parameters if value in ("u1", "u2", "u3"))
+        return real(text, *parameters)
+
+    monkeypatch.setattr(scene.store, "sql", recorded)
+    rows = [Row(number=index, fields={"id": name, "name": "x"}) for index, name in enumerate(("u3", "u1", "u2"), 1)]
+    import_users(scene.store, lambda: scene.ruleset, rows, scene.clock())
+    assert written == ["u1", "u2", "u3"]
