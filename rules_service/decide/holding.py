@@ -27,7 +27,8 @@ def hold(
         until_at = calendar.next_open(until_at)
     if until_at <= now:
         return action
-    key = None if digest is None else _key(action, desk, ticket)
+    # Where it is held for the hours of one desk, what another desk holds does not take it along.
+    key = None if digest is None else _key(action, desk, ticket) + (f" in {desk}" if "defer" in asked else "")
     return replace(action, held_until_at=until_at, digest_key=key)
 
 

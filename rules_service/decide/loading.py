@@ -46,4 +46,6 @@ def _timed(ruleset: Ruleset) -> Ruleset:
         for rule in ruleset.rules.edge_rules
         if ruleset.rules.reads[rule.id] & changing
     }
-    return replace(ruleset, timed_atoms=timed, recent_s=recent_s, gathered_needs=read & GATHERED.keys())
+    texts = (text for template in ruleset.templates.values() for text in template.texts.values())
+    said = frozenset[str]().union(*(text.names for text in (*ruleset.texts.values(), *texts)))
+    return replace(ruleset, timed_atoms=timed, recent_s=recent_s, gathered_needs=(read | said) & GATHERED.keys())

@@ -256,7 +256,9 @@ class _Player:
             at, ticket_id = min(due, key=lambda found: found[0], default=(None, ""))
             opens_at, desk = min(self._openings(), default=(None, ""))
             judged_at = self._desks.next_at(self.world)
-            held = ((found[0].due_at, found[0].decided_at, key) for key, found in self._held.items())
+            held = (
+                (min(notice.due_at for notice in found), found[0].decided_at, key) for key, found in self._held.items()
+            )
             told_at, _, key = min(held, default=(None, None, ""))
             left_at, left = min(self._left(), default=(None, ""))
             instants = (at, opens_at, judged_at, told_at, left_at)

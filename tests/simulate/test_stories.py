@@ -187,3 +187,36 @@ def test_who_was_never_there_has_not_gone():
     assert never.moments[-1].tickets["t1"].ticket.assignee == "ann"
     gone = told(small(presence), CREATED, assigned, away, Waits(seconds=60), online=("ann",))
     assert gone.moments[-1].tickets["t1"].ticket.assignee is None
+
+
+def test_what_only_the_world_knows_can_be_told_without_being_a_condition():
+    rule = '{id: a, on: ticket.created, then: [{reply: {text: "{{ desk.queue_length }} wait, {{ desk.online }} are here"}}]}'
+    played = told(small(f"rules: [{rule}]"), CREATED, online=("ann",))
+    actions = [action for chain in played.chains for decision in chain.decisions for action in decision.actions]
+    assert [action.data["text"] for action in actions if action.type == "reply"] == ["0 wait, 1 are here"]
+
+
+NIGHT = """
+calendars: {office: {timezone: UTC, hours: {mon-fri: ["08:00-17:00"]}}}
+desks: {letters: {group: service, channels: [letter], supervisor: sam, max_assignment: 2, calendar: office}}
+rules: [{id: a, on: ticket.created, then: [{alert: {to: [management], text: came, digest: HELD}}]}]
+"""
+
+
+def told_at(held):
+    """When what two desks tell the same people goes out: first that of a desk that is closed, then of an open one."""
+    desks = ("letters", "service")
+    created = [Happens(type="ticket.created", ticket_id=desk, data={"desk": desk}) for desk in desks]
+    played = told(small(NIGHT.replace("HELD", held)), *created, Waits(seconds=86_400))
+    told_chains = [chain for chain in played.chains if chain.event.id.startswith("notice:")]
+    return [(chain.now - NINE, chain.decisions[0].actions[0].data["text"]) for chain in told_chains]
+
+
+def test_what_waits_for_the_opening_of_its_desk_is_not_taken_along_by_another_desk():
+    opening = dt.timedelta(hours=6)
+    assert told_at("10m, defer: service_hours") == [(dt.timedelta(minutes=10), "came"), (opening, "came")]
+
+
+def test_a_digest_goes_out_when_the_first_of_its_alerts_is_due():
+    both = "2 alerts:\n- letters: came\n- service: came"
+    assert told_at("service 1h") == [(dt.timedelta(hours=1), both)]
