@@ -109,8 +109,12 @@ def _open(draft: Draft) -> None:
         followers=tuple(dict.fromkeys(followers)),
         overdue_at=_later(draft, policy.close_within),
     )
-    if policy.needs_approval and asks:
-        draft.escalation = replace(draft.escalation, step=start, approval_wanted_at=draft.now)
+    # The group's own policy says it too: an agent does not get round it by naming another one.
+    if asks and (policy.needs_approval or _policy(draft, None).needs_approval):
+        answer_due_at = _later(draft, policy.steps[start].ack_within)
+        draft.escalation = replace(
+            draft.escalation, step=start, approval_wanted_at=draft.now, step_due_at=answer_due_at
+        )
         who, summary = draft.actor.id or "An agent", draft.escalation.summary
         text = f"{who} asks to escalate ticket {draft.ticket.id}: {summary}"
         draft.act("alert", "escalation", to=["supervisor"], severity="warning", text=text)
@@ -152,7 +156,7 @@ def _answer_request(draft: Draft, escalation: Escalation) -> None:
 
 
 def _approve(draft: Draft, escalation: Escalation) -> None:
-    draft.escalation = replace(escalation, approval_wanted_at=None, approved_by=draft.actor.id)
+    draft.escalation = replace(escalation, approval_wanted_at=None, approved_by=draft.actor.id, step_due_at=None)
     draft.marks.append("escalation_approved")
     _stand_on(draft, _policy(draft, escalation.policy), escalation.step, 0)
 
@@ -170,6 +174,12 @@ def _take_back(draft: Draft, reason: str) -> None:
 
 def _climb(draft: Draft) -> None:
     assert draft.escalation is not None
+    if draft.escalation.approval_wanted_at is not None:
+        # It goes on waiting for the yes, but not unseen. Source: R1.7.
+        draft.escalation = replace(draft.escalation, step_due_at=None)
+        text = f"Nobody decided about the escalation of ticket {draft.ticket.id}: {draft.escalation.summary}"
+        draft.act("alert", "escalation", to=["supervisor", "management"], severity="critical", text=text)
+        return
     policy = _policy(draft, draft.escalation.policy)
     step, round_ = draft.escalation.step + 1, draft.escalation.round
     if step >= len(policy.steps):

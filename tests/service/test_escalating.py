@@ -255,6 +255,33 @@ def test_where_the_supervisor_decides_nobody_is_asked_before_and_a_no_is_told(sc
         assert "It is in the handbook" in _told(scene, "alert")[-1]["text"]
 
 
+@pytest.mark.req("R1.13")
+def test_an_agent_whose_group_wants_a_yes_does_not_get_round_it_by_naming_another_policy(store, clock):
+    files = {name: str(text).replace("escalation: standard", "escalation: careful") for name, text in FILES.items()}
+    scene = Scene(store, clock, files)
+    scene.given("pending")
+    scene.ask("ticket.escalated", by="ha1", summary="Too hard for me", policy="engineers")
+    assert (_asked(scene), scene.snapshot().escalation.approval_wanted_at) == ([], scene.clock())
+    scene.send("escalation.approved", by="hs1")
+    assert (_asked(scene), scene.snapshot().escalation.policy) == (["technical"], "engineers")
+    scene.worker.relay.stop()
+
+
+@pytest.mark.req("R1.7", "R1.13")
+def test_a_request_that_nobody_decides_about_is_told_to_management_in_time(scene):
+    scene.given("pending")
+    scene.ask("ticket.escalated", by="ha1", summary="Too hard for me", policy="careful")
+    scene.clock.advance(900)
+    scene.run_due()
+    assert _told(scene, "alert")[-1]["to"] == ["supervisor", "management"]
+    assert "Nobody decided" in _told(scene, "alert")[-1]["text"]
+    scene.clock.advance(86_400)
+    scene.run_due()
+    assert sum("Nobody decided" in data["text"] for data in _told(scene, "alert")) == 1
+    scene.send("escalation.approved", by="hs1")
+    assert _asked(scene) == ["technical"]
+
+
 @pytest.mark.req("R1.14")
 def test_a_supervisor_helps_without_an_escalation_and_the_agent_keeps_the_ticket(scene):
     scene.given("open")
