@@ -103,9 +103,17 @@ def retry_delivery(delivery_id: int) -> Any:
     return {"id": delivery_id, "state": "pending"}
 
 
+class EnabledSchema(ma.Schema):
+    """What enabling an endpoint did."""
+
+    endpoint = ma.fields.String()
+    was_disabled = ma.fields.Boolean()
+    released = ma.fields.Integer(metadata={"description": "deliveries that were held and are on their way now"})
+
+
 @blueprint.route("/v1/endpoints/<name>/enable", methods=["POST"])
 @needs("actions:write")
-@blueprint.response(200)
+@blueprint.response(200, EnabledSchema)
 def enable_endpoint(name: str) -> Any:
     """Enables an endpoint that answered 410 Gone, and sends what was held for it, in order."""
     services = current_app.extensions["rules_service"]

@@ -24,7 +24,7 @@ from rules_service.api import (
     tickets,
     users,
 )
-from rules_service.api.schemas import EventSchema
+from rules_service.api.schemas import EventSchema, ProblemSchema
 from rules_service.clock import Clock, utc_now
 from rules_service.decide import Brakes
 from rules_service.live import Live
@@ -99,7 +99,15 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
 
 
 class _ProblemApi(Api):
-    """flask-smorest with errors left to `problems`."""
+    """flask-smorest with errors left to `problems`, and described as they are."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_responses(self) -> None:
+        """Errors are problem documents; all else is JSON."""
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = "application/problem+json"
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE
 
     def _register_error_handlers(self) -> None:
         """None of its own."""

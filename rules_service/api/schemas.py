@@ -300,3 +300,18 @@ class UserSchema(ma.Schema):
     serves = ma.fields.List(ma.fields.String(), metadata={"description": "the desks that they serve now"})
     source = ma.fields.String(metadata={"enum": ["file", "api"]})
     active = ma.fields.Boolean()
+
+
+class ProblemSchema(ma.Schema):
+    """An error (RFC 9457); some codes tell more, each under a name of its own."""
+
+    class Meta:
+        """Settings of marshmallow."""
+
+        unknown = ma.INCLUDE
+
+    type = ma.fields.String(required=True, metadata={"format": "uri-reference"})
+    title = ma.fields.String(required=True)
+    status = ma.fields.Integer(required=True)
+    code = ma.fields.String(required=True, metadata={"description": "stable; docs/errors lists them all"})
+    detail = ma.fields.String(required=True, metadata={"description": "what was wrong, and what would be accepted"})

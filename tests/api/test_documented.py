@@ -108,3 +108,25 @@ def test_metrics_are_prometheus_text(client, scene):
     response = client.get("/metrics")
     assert response.content_type.startswith("text/plain")
     assert 'rules_service_queue_length{desk="hotel-chat"} 1.0' in response.text
+
+
+def test_errors_are_described_as_they_are(client):
+    document = client.get("/openapi.json").json
+    told = [
+        client.get("/v1/tickets?zz=1"),
+        client.get("/v1/tickets/nobody"),
+        client.post("/v1/users/import", data="id", content_type="text/plain"),
+    ]
+    for response in told:
+        assert response.content_type == "application/problem+json"
+    for name in ("DEFAULT_ERROR", "UNPROCESSABLE_ENTITY"):
+        (content_type, content), *others = document["components"]["responses"][name]["content"].items()
+        assert (content_type, others) == ("application/problem+json", [])
+        schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+        types = {"string": str, "integer": int}
+        for response in told:
+            for field, about in schema["properties"].items():
+                assert isinstance(response.json[field], types[about["type"]])
+            assert set(schema["required"]) <= set(response.json)
+    answers = document["paths"]["/v1/tickets"]["get"]["responses"]
+    assert list(answers["200"]["content"]) == ["application/json"]
