@@ -153,3 +153,19 @@ def test_a_digest_has_a_most_and_what_is_over_it_makes_the_next(booking, monkeyp
         send(booking)
     assert told(booking) == [("rule:each-contact", "alert"), ("rule:each-contact", "alert"), ("t4", "alert")]
     assert booking.rows("SELECT COUNT(*) FROM notice") == [(0,)]
+
+
+def test_what_cannot_be_told_holds_up_nothing_else(booking):
+    booking.create("t1", group="booking")
+    booking.clock.advance(1)
+    booking.store.transact(
+        lambda: booking.store.sql(
+            "INSERT INTO notice (id, key, ticket_id, event_id, type, cause, data, source, decided_at, due_at)"
+            " SELECT 'broken', 'broken', ticket_id, event_id, type, cause, '{', source, decided_at - 1, due_at - 1"
+            " FROM notice"
+        )
+    )
+    booking.clock.advance(600)
+    with pytest.raises(ValueError, match="enclosed in double quotes"):
+        send(booking)
+    assert told(booking) == [("t1", "alert")]
