@@ -178,8 +178,14 @@ class EventService:
             return 0
         with self.store.connection():
             left = presence.left_tickets(self.store, self.clock() - dt.timedelta(seconds=after_s), LEFT_BATCH)
-        for ticket_id, user_id, since in left:
-            self.store.transact(lambda found=(ticket_id, user_id, since): self._release_left(*found))  # type: ignore[misc]
+        failed: Exception | None = None
+        for found in left:
+            try:
+                self.store.transact(lambda found=found: self._release_left(*found))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001  raised below, once the others are released
+                failed = error
+        if failed is not None:
+            raise failed
         return len(left)
 
     def _release_left(self, ticket_id: str, user_id: str, since: dt.datetime) -> None:
