@@ -219,7 +219,7 @@ def test_rules(paths: tuple[Path, ...], pattern: str, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER)
 @_json_option
 def publish(folder: Path, as_json: bool) -> None:
-    """Puts a ruleset live in every process; a broken one leaves the active one as it is. Prints every warning."""
+    """Puts a ruleset live in every process; a broken one leaves the active one as it is. Warnings go to standard error."""
     from rules_service.ruleset import read_folder  # noqa: PLC0415
     from rules_service.service.publish import publish as publish_files  # noqa: PLC0415
 
@@ -227,7 +227,9 @@ def publish(folder: Path, as_json: bool) -> None:
         done = publish_files(store, read_folder(folder), utc_now(), by="command line", variables=os.environ)
     words = "is live" if done.changed else "was live already"
     data = {"ok": True, "hash": done.hash, "changed": done.changed, "warnings": list(done.warnings)}
-    _say(as_json, data, *done.warnings, f"{done.hash} {words}")
+    for warning in () if as_json else done.warnings:
+        click.echo(warning, err=True)
+    _say(as_json, data, f"{done.hash} {words}")
 
 
 @main.command()
