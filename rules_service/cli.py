@@ -219,7 +219,7 @@ def test_rules(paths: tuple[Path, ...], pattern: str, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER)
 @_json_option
 def publish(folder: Path, as_json: bool) -> None:
-    """Puts a ruleset live in every process; a broken one leaves the active one as it is. Warnings go to standard error."""
+    """Puts a ruleset live in every process; a broken one leaves the active one as it is. Warnings: standard error."""
     from rules_service.ruleset import read_folder  # noqa: PLC0415
     from rules_service.service.publish import publish as publish_files  # noqa: PLC0415
 

@@ -193,7 +193,7 @@ class ServiceClock:
     running_since_at: dt.datetime | None = None
     #: The intervals that are over: (start, end).
     intervals: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
-    #: Since when it did not run, and the state that paused it: (from, state). It lasts until the next pause or interval.
+    #: Since when it did not run, and the state that paused it: (from, state); until the next pause or interval.
     pauses: tuple[tuple[dt.datetime, str], ...] = ()
     #: What intervals were counted on before `calendar` as it now stands: (until, calendar, short hash of the ruleset).
     calendars: tuple[tuple[dt.datetime, str, str], ...] = ()
