@@ -21,9 +21,10 @@ from rules_service.ruleset import content_hash, read_folder
 from rules_service.service import publish
 from rules_service.service.connecting import ConnectorService
 from rules_service.service.desks import judge_desk
-from rules_service.service.events import LEFT_BATCH, ClaimRefused, EventService
+from rules_service.service.events import LEFT_BATCH, EventService
 from rules_service.service.notices import send_notices
 from rules_service.service.roster import end_silence
+from rules_service.service.work import ClaimRefused
 from rules_service.settings import Settings
 from rules_service.store import AWAY, Store, due_tickets, next_deadline, people, queue_waits, rulesets
 

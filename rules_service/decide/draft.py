@@ -73,6 +73,11 @@ class Draft:
         """Notes an action for the helpdesk or for people."""
         self.actions.append(Action(type=kind, data=data, cause=cause))
 
+    def tell(self, kind: str, **data: Any) -> None:
+        """Notes an action where the event was asked for: a fact the helpdesk knows already."""
+        if self.event.request:
+            self.act(kind, self.event.cause or "request", **data)
+
     def follow(
         self,
         kind: str,

@@ -5,36 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from rules_service.decide.draft import Draft, described
-from rules_service.machines import TRIGGERS, Move, Refused
+from rules_service.decide.updates import update
+from rules_service.machines import Move, Refused
 from rules_service.ruleset import Ruleset
-from rules_service.tickets import PRIORITIES, SYSTEM, Actor, Event, Person, Reason, Snapshot, Stint, Ticket
-
-#: Events that are the trigger of their name.
-TRIGGER_OF: Mapping[str, str] = {
-    "ticket.opened": "open",
-    "ticket.transferred": "transfer",
-    "ticket.reassigned": "reassign",
-    "ticket.escalated": "escalate",
-    "ticket.closed": "close",
-    "ticket.reopened": "reopen",
-    "ticket.released": "release",
-}
-
-#: The other way round, for requests: trigger -> type of the event that records it.
-EVENT_OF: Mapping[str, str] = {trigger: kind for kind, trigger in TRIGGER_OF.items()} | {
-    "assign": "ticket.assigned",
-    "respond": "message.sent",
-}
+from rules_service.tickets import SYSTEM, Actor, Event, Person, Reason, Snapshot, Stint, Ticket
 
 #: Triggers that an unnamed actor is taken to be the assignee for.
 _BY_ASSIGNEE = ("ticket.opened", "message.sent", "ticket.closed")
-
-#: Fields that `ticket.updated` sets, with the ticket's name for them.
-_FIELDS: Mapping[str, str] = {"subject": "subject", "priority": "priority", "channel": "channel"}
-_CUSTOMER_FIELDS = ("id", "name", "tier", "lifetime_value", "language")
 
 
 def actor_of(event: Event, ticket: Ticket | None, ruleset: Ruleset) -> Actor:
@@ -230,13 +209,13 @@ def _assigned(draft: Draft) -> None:
     if agent_id is None:
         if trigger(draft, "release"):
             _to_queue(draft, "release")
-            _tell(draft, "reassign", to=None, previous=holder)
+            draft.tell("reassign", to=None, previous=holder)
         return
     name = "reassign" if held else "assign"
     if trigger(draft, name):
         _end_stint(draft, name)
         _begin_stint(draft, agent_id, taken_from=holder if held else None)
-        _tell(draft, "reassign", to=agent_id, previous=holder)
+        draft.tell("reassign", to=agent_id, previous=holder)
 
 
 def _released(draft: Draft) -> None:
@@ -245,7 +224,7 @@ def _released(draft: Draft) -> None:
         draft.outcome = "unchanged"
     elif trigger(draft, "release"):
         _to_queue(draft, "release")
-        _tell(draft, "reassign", to=None, previous=holder)
+        draft.tell("reassign", to=None, previous=holder)
 
 
 def _transferred(draft: Draft) -> None:
@@ -262,7 +241,7 @@ def _transferred(draft: Draft) -> None:
     if trigger(draft, "transfer"):
         draft.set(desk=desk, group=roster.desks[desk].group, transfers_count=draft.ticket.transfers_count + 1)
         _to_queue(draft, "transfer")
-        _tell(draft, "transfer", group=draft.ticket.group, desk=desk, from_desk=origin, previous=holder)
+        draft.tell("transfer", group=draft.ticket.group, desk=desk, from_desk=origin, previous=holder)
 
 
 # --- the rest of the lifecycle ---------------------------------------------------------------------------------------
@@ -325,7 +304,7 @@ def _closed(draft: Draft) -> None:
     elif trigger(draft, "close"):
         _end_stint(draft, "close")
         draft.set(closed_at=draft.at, queued_at=None, waiting_since_at=None)
-        _tell(draft, "close")
+        draft.tell("close")
 
 
 def _reopened(draft: Draft) -> None:
@@ -334,7 +313,7 @@ def _reopened(draft: Draft) -> None:
     elif trigger(draft, "reopen"):
         _to_queue(draft, "reopen")
         draft.set(closed_at=None, reopens_count=draft.ticket.reopens_count + 1)
-        _tell(draft, "reopen")
+        draft.tell("reopen")
 
 
 def _escalated(draft: Draft) -> None:
@@ -386,73 +365,6 @@ def _imported(draft: Draft) -> None:
             draft.set(status=held)
 
 
-def _updated(draft: Draft) -> None:
-    """Assignee, desk and status become events of their own; other fields are set, and told when they were asked for."""
-    data, ticket = draft.event.data, draft.ticket
-    priority = data.get("priority_at_least")
-    if priority is not None and PRIORITIES.index(priority) > PRIORITIES.index(ticket.priority):
-        data = {**data, "priority": priority}
-    changed: dict[str, Any] = {
-        field: data[key]
-        for key, field in _FIELDS.items()
-        if data.get(key) is not None and data[key] != getattr(ticket, field)
-    }
-    customer = data.get("customer") or {}
-    for key in _CUSTOMER_FIELDS:
-        if key in customer and customer[key] != getattr(ticket, f"customer_{key}"):
-            changed[f"customer_{key}"] = customer[key]
-    tags = frozenset(data.get("tags", ticket.tags)) | frozenset(data.get("add_tags", ()))
-    tags -= frozenset(data.get("remove_tags", ()))
-    custom = {**ticket.custom, **(data.get("custom") or {})}
-    if tags != ticket.tags:
-        changed["tags"] = tags
-    if custom != ticket.custom:
-        changed["custom"] = custom
-    draft.set(**changed)
-    _follow_moves(draft, data)
-    if not changed and not draft.follow_ups:
-        draft.outcome = "unchanged"
-    if draft.event.request:
-        _tell_fields(draft, changed, ticket)
-
-
-def _tell_fields(draft: Draft, changed: Mapping[str, Any], before: Ticket) -> None:
-    if "priority" in changed:
-        _tell(draft, "set_priority", priority=changed["priority"], previous=before.priority)
-    if "tags" in changed:
-        added, removed = draft.ticket.tags - before.tags, before.tags - draft.ticket.tags
-        if added:
-            _tell(draft, "add_tags", tags=sorted(added))
-        if removed:
-            _tell(draft, "remove_tags", tags=sorted(removed))
-    fields = {f"custom.{key}": value for key, value in (draft.event.data.get("custom") or {}).items()}
-    if "customer_tier" in changed:
-        fields["customer.tier"] = changed["customer_tier"]
-    if fields and ("custom" in changed or "customer_tier" in changed):
-        _tell(draft, "set", fields=fields)
-
-
-def _follow_moves(draft: Draft, data: Mapping[str, Any]) -> None:
-    def follow(kind: str, moved: Mapping[str, Any]) -> None:
-        draft.follow(kind, moved, cause=None, actor=draft.event.actor, at=draft.at)
-
-    ticket = draft.ticket
-    if (data.get("desk") or data.get("group")) and (data.get("desk"), data.get("group")) != (ticket.desk, ticket.group):
-        follow("ticket.transferred", {key: data[key] for key in ("desk", "group") if data.get(key)})
-    if "assignee" in data and data["assignee"] != ticket.assignee:
-        follow("ticket.assigned", {"assignee": data["assignee"]})
-    status = data.get("status")
-    if status and status != ticket.status:
-        names = (
-            row.trigger for row in draft.ruleset.lifecycle.rows if row.source == ticket.status and row.target == status
-        )
-        name = next(names, None) or next(
-            (row.trigger for row in draft.ruleset.lifecycle.rows if row.target == status), None
-        )
-        if name in TRIGGERS and name not in ("assign", "respond", "transfer", "reassign"):
-            follow(EVENT_OF[name], {})
-
-
 def _gone(draft: Draft) -> None:
     """It leaves queues, its slot is free, its clocks are void, its rules stop."""
     _end_stint(draft, draft.event.type.removeprefix("ticket."))
@@ -500,12 +412,6 @@ def _recorded(draft: Draft) -> None:
     draft.outcome = "recorded"
 
 
-def _tell(draft: Draft, kind: str, **data: Any) -> None:
-    """The helpdesk has to be told of what was asked for; a fact it knows already."""
-    if draft.event.request:
-        draft.act(kind, draft.event.cause or "request", **data)
-
-
 _HANDLERS: Mapping[str, Callable[[Draft], None]] = {
     "ticket.created": _created,
     "ticket.imported": _imported,
@@ -517,7 +423,7 @@ _HANDLERS: Mapping[str, Callable[[Draft], None]] = {
     "ticket.escalated": _escalated,
     "ticket.closed": _closed,
     "ticket.reopened": _reopened,
-    "ticket.updated": _updated,
+    "ticket.updated": update,
     "ticket.deleted": _gone,
     "ticket.merged": _gone,
     "message.sent": _sent,

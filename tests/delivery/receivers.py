@@ -72,8 +72,8 @@ def variables(scene, **named):
     """Sets what `${VAR}` stands for in the scene, beside what is set."""
     worker = scene.worker
     known = {**worker.relay._variables, **named}
-    worker.events.variables = worker.connecting._variables = worker.relay._variables = known
-    worker.events._receivers.clear()
+    worker.events.shared.variables = worker.connecting._variables = worker.relay._variables = known
+    worker.events.shared._receivers.clear()
 
 
 def deliveries(scene, endpoint):

@@ -338,7 +338,7 @@ rules:
 )
 def test_what_holds_a_repeat_back_does_not_keep_its_deadline_due_for_ever(store, clock, rule, brakes, notes):
     scene = Scene(store, clock, variant((r"  - id: idle\n(.*\n)+?    repeat: .*\n", ""), add={"n.yaml": rule}))
-    scene.service.brakes = brakes
+    scene.service.shared.brakes = brakes
     scene.given("pending")
     for _ in range(6):
         scene.clock.advance(600)

@@ -79,7 +79,7 @@ def test_a_backlog_is_told_once_for_the_desk_and_repeated_as_the_rule_says(scene
 
 
 def test_a_rule_that_fires_without_end_only_shadows_and_somebody_learns_of_it(scene):
-    scene.service.brakes = Brakes(firings_a_rule=5)
+    scene.service.shared.brakes = Brakes(firings_a_rule=5)
     for number in range(8):
         scene.create(f"t{number}")
         scene.worker.live.follow()
