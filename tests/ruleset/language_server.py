@@ -23,6 +23,10 @@ class Missing(Exception):
     """There is no server here, and why."""
 
 
+#: Without the network npm tries for many minutes.
+INSTALL_WITHIN_S = 120
+
+
 def installed() -> Path:
     """The server's program; Missing, in one sentence, where it cannot be had."""
     program = CACHE / "node_modules/yaml-language-server/bin/yaml-language-server"
@@ -33,7 +37,11 @@ def installed() -> Path:
         raise Missing("npm and node are not on this machine; install Node.js 20 to drive the YAML language server")
     CACHE.mkdir(parents=True, exist_ok=True)
     command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(CACHE)]
-    done = subprocess.run([*command, f"yaml-language-server@{VERSION}"], capture_output=True, text=True, check=False)
+    command.append(f"yaml-language-server@{VERSION}")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        raise Missing(f"npm did not install yaml-language-server {VERSION} within {INSTALL_WITHIN_S} s") from None
     if done.returncode or not program.exists():
         raise Missing(f"npm could not install yaml-language-server {VERSION}: {(done.stderr or done.stdout)[-300:]}")
     return program
