@@ -18,7 +18,7 @@ from rules_service.store import Store
 from rules_service.tickets import Actor, Event
 from rules_service.worker import Worker
 
-COUNT = 20_000
+COUNT = 100_000
 
 
 def main(count: int = COUNT) -> None:
