@@ -6,6 +6,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from rules_service.memory import keep_one_heap
 from rules_service.settings import Settings
 
 #: Seconds without a sign of life (as when C code holds the interpreter) after which a process is replaced.
@@ -49,6 +50,7 @@ class Server(BaseApplication):
         """The application of this process."""
         from rules_service.api.app import create_app  # noqa: PLC0415  after the fork
 
+        keep_one_heap()
         app = create_app(self.settings)
         app.extensions["rules_service"].live.start()
         return app

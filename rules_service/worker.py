@@ -17,6 +17,7 @@ from rules_service.delivery.relay import Relay
 from rules_service.delivery.sending import Sender
 from rules_service.errors import InvalidRuleset, NoRuleset
 from rules_service.live import Live
+from rules_service.memory import keep_one_heap
 from rules_service.ruleset import content_hash, read_folder
 from rules_service.service import publish
 from rules_service.service.connecting import ConnectorService
@@ -285,6 +286,7 @@ class Worker:
 
     def run(self) -> None:
         """Runs until SIGTERM or SIGINT."""
+        keep_one_heap()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         self.start()
