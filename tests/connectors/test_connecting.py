@@ -19,7 +19,7 @@ SECRET = VARIABLES["HELPDESK_INBOUND_SECRET"]
 @pytest.fixture
 def scene(store):
     made = Scene(store, FakeClock(NOW), {**travel_files(), "connector.yaml": EXAMPLE.read_text()})
-    made.worker.connecting._variables = made.service.variables = VARIABLES
+    made.worker.connecting._variables = made.service.shared.variables = VARIABLES
     # The recorded tickets were opened after the connector was first at work.
     since = {"since": (NOW - dt.timedelta(days=30)).isoformat()}
     store.transact(lambda: plugged.write_memory(store, NAME, "", since, NOW))
