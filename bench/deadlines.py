@@ -26,7 +26,7 @@ SMALL, LARGE, SCANNED = 10_000, 1_000_000, 10_000
 #: Deadlines a second, for so many seconds.
 RATE, SECONDS = 100, 15
 
-MISSED = 10_000
+MISSED = 100_000
 
 
 def main(large: int = LARGE, missed: int = MISSED) -> None:
