@@ -132,7 +132,7 @@ class Worker:
     def run_notices(self) -> bool:
         """Sends what was held until now; True when there may be more."""
         ruleset = self.live.ruleset()
-        return send_notices(self.store, lambda source: self.events.receivers(ruleset, source), self.clock())
+        return send_notices(self.store, lambda source: self.events.shared.receivers(ruleset, source), self.clock())
 
     def run_timers(self) -> bool:
         """Drains the queues of desks that have a freed slot, or that open; True when there may be more."""
@@ -193,7 +193,7 @@ class Worker:
         """Judges every desk by the rules for desks; never True."""
         ruleset = self.live.ruleset()
         if ruleset.rules.desk_rules:
-            receivers = self.events.receivers(ruleset, None)
+            receivers = self.events.shared.receivers(ruleset, None)
             for desk in ruleset.roster.desks:
                 if self.stopping.is_set():
                     return False
@@ -221,7 +221,8 @@ class Worker:
                 return False
             try:
                 self.events.judge_anew(ticket_id)
-            except NoRuleset:
+            except (NoRuleset, *AWAY):
+                # Not for anything in the ticket, which would else be left out until its next event.
                 raise
             except Exception:
                 # One that cannot be judged must not keep the others from it; its next event will try again.

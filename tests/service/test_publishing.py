@@ -2,6 +2,7 @@
 
 import shutil
 
+import peewee as pw
 import pytest
 from structlog.testing import capture_logs
 
@@ -158,6 +159,20 @@ def test_a_ticket_that_cannot_be_judged_does_not_keep_the_others_from_it(scene, 
             scene.worker.run_judging()
         assert rulesets.tickets_to_judge(scene.store, scene.ruleset.hash, 50) == ["t1"]
     assert [entry["event"] for entry in told].count("ticket_not_judged") == 1
+
+
+def test_a_database_that_is_away_leaves_no_ticket_out_of_the_judging(scene, monkeypatch):
+    for number in range(3):
+        scene.create(f"t{number}")
+    scene.publish(files_with(NEW_RULE))
+    with monkeypatch.context() as away, scene.store.connection():
+        away.setattr(scene.service, "judge_anew", lambda _: (_ for _ in ()).throw(pw.OperationalError("server closed")))
+        with pytest.raises(pw.OperationalError):
+            scene.worker.run_judging()
+    with scene.store.connection():
+        while scene.worker.run_judging():
+            pass
+        assert rulesets.count_to_judge(scene.store, scene.ruleset.hash) == 0
 
 
 def test_a_lifecycle_without_a_state_in_which_tickets_stand_says_where_they_go(scene):
