@@ -10,11 +10,10 @@ from collections.abc import Callable
 
 from bench.servers import databases
 from bench.tickets import BEGAN, SetClock, copy, opened, seed, travel_files
-from rules_service.clock import utc_now
+from rules_service.clock import micros, utc_now
 from rules_service.decide import next_due_at
 from rules_service.service.events import Incoming
 from rules_service.store import Store, codec, due_tickets
-from rules_service.store.tables import micros
 from rules_service.tickets import Event, Snapshot
 from rules_service.worker import Worker
 

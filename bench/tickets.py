@@ -7,13 +7,13 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 
 from bench.servers import ROOT
+from rules_service.clock import micros
 from rules_service.ruleset import Files, read_folder
 from rules_service.service.events import Incoming
 from rules_service.service.publish import publish
 from rules_service.service.roster import set_presence
 from rules_service.settings import read_settings
 from rules_service.store import Store
-from rules_service.store.tables import micros
 from rules_service.tickets import Event
 from rules_service.worker import Worker
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from rules_service.service.storable import storable
 from rules_service.tickets import EVENT_TYPES, INTERNAL_EVENT_TYPES, PRIORITIES, ROLES
 
 _ID = ma.validate.Length(min=1, max=200)
@@ -26,21 +27,12 @@ _OUT_OF_RANGE = "is out of range; accepted: the years 1990 to 2190"
 PUBLIC_EVENT_TYPES = tuple(name for name in EVENT_TYPES if name not in INTERNAL_EVENT_TYPES)
 
 
-def _no_nul(text: str) -> None:
-    if "\x00" in text:
-        raise ma.ValidationError("must not hold a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ma.ValidationError("must be valid Unicode; it holds half of a surrogate pair") from None
-
-
 class Text(ma.fields.String):
     """Text that both databases can keep."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         found: str = super()._deserialize(value, attr, data, **kwargs)
-        _no_nul(found)
+        storable(found)
         return found
 
 
@@ -72,7 +64,7 @@ def _storable(value: Any, depth: int = 0) -> None:
     if depth > MAX_DEPTH:
         raise ma.ValidationError(f"is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, str):
-        _no_nul(value)
+        storable(value)
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ma.ValidationError("holds a whole number of more than 64 bits")
     elif isinstance(value, float) and not math.isfinite(value):
@@ -82,7 +74,7 @@ def _storable(value: Any, depth: int = 0) -> None:
             _storable(item, depth + 1)
     elif isinstance(value, dict):
         for key, item in value.items():
-            _no_nul(key)
+            storable(key)
             _storable(item, depth + 1)
 
 

@@ -190,7 +190,7 @@ _SINCE: Mapping[str, tuple[str, Began]] = {
 
 def _timed(prefix: Literal["time", "service_time"], name: str, about: str, began: Began) -> Computed:
     def hours(facts: Facts) -> Hours:
-        return _WALL if prefix == "time" else facts.ruleset.hours_of_desk(facts.ticket.desk)
+        return _WALL if prefix == "time" else facts.ruleset.calendar_of_desk(facts.ticket.desk)
 
     def read(facts: Facts) -> int | None:
         start = began(facts)

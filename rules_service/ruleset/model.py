@@ -76,6 +76,3 @@ class Ruleset:
         """By how much the connector of that name may tell late what happened; nothing for none."""
         found = self.connectors.get(source or "")
         return dt.timedelta(seconds=found.lag_s if found else 0)
-
-    #: The same, as clocks and durations ask for it.
-    hours_of_desk = calendar_of_desk

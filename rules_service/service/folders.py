@@ -7,14 +7,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from rules_service.clock import instant, iso, micros
 from rules_service.errors import UnknownName
 from rules_service.problems import hint
 from rules_service.ruleset import Ruleset
 from rules_service.store import Store, folders
 from rules_service.tickets import Ticket
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICRO = dt.timedelta(microseconds=1)
 
 #: What a desk served within it says how long the next will wait.
 SERVED_WITHIN = dt.timedelta(hours=1)
@@ -36,9 +34,9 @@ def queue(
             "priority": ticket.priority,
             "tier": ticket.customer_tier,
             "channel": ticket.channel,
-            "created_at": _iso(ticket.created_at),
-            "queued_at": _iso(ticket.queued_at),
-            "waiting_since_at": _iso(ticket.waiting_since_at),
+            "created_at": iso(ticket.created_at),
+            "queued_at": iso(ticket.queued_at),
+            "waiting_since_at": iso(ticket.waiting_since_at),
             "estimated_wait_s": estimated_wait_s(position, served),
         }
         for ticket, position in folders.queue(store, desk, after=after, limit=limit)
@@ -86,12 +84,12 @@ def tickets(
     cursor = None
     if after is not None:
         at, _, ticket_id = after.partition(".")
-        cursor = (_EPOCH + int(at) * _MICRO, ticket_id)
+        cursor = (instant(int(at)), ticket_id)
     found = folders.listed(store, _folder(active, filters), is_open=is_open, after=cursor, limit=limit)
     last = found[-1] if len(found) == limit else None
-    next_after = None if last is None else f"{(last['created_at'] - _EPOCH) // _MICRO}.{last['id']}"
+    next_after = None if last is None else f"{micros(last['created_at'])}.{last['id']}"
     items = [
-        {name: _iso(value) if isinstance(value, dt.datetime) else value for name, value in item.items()}
+        {name: iso(value) if isinstance(value, dt.datetime) else value for name, value in item.items()}
         for item in found
     ]
     return {"items": items, "next_after": next_after}
@@ -120,7 +118,3 @@ def _folder(active: Ruleset, filters: Mapping[str, Any]) -> dict[str, Any]:
             raise UnknownName(f'no customer tier "{tier}" is in the ruleset in force{hint(tier, active.tiers)}')
         found["tier"] = active.tiers.index(tier)
     return found
-
-
-def _iso(at: dt.datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from rules_service.clock import iso
 from rules_service.clocks import LIVE, Calendar, Day, days_of, local, used_s
 from rules_service.clocks.history import CalendarOf
 from rules_service.decide import load_ruleset
@@ -44,7 +45,7 @@ def clocks_of(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) 
     last = {(clock.name, clock.stint_number, clock.started_at): (clock, told) for clock, told in [*ended, *live]}
     found = sorted(last.values(), key=lambda one: one[0].started_at)
     clocks = [_clock(clock, calendar_of, told, now) for clock, told in found]
-    return {"ticket_id": ticket_id, "at": _utc(now), "clocks": clocks}
+    return {"ticket_id": ticket_id, "at": iso(now), "clocks": clocks}
 
 
 def timeline(store: Store, ticket_id: str, *, after: int, limit: int) -> dict[str, Any]:
@@ -63,8 +64,8 @@ def _event(logged: log.Logged) -> dict[str, Any]:
         "seq": logged.seq,
         "id": logged.id,
         "type": logged.type,
-        "at": _utc(logged.at),
-        "handled_at": _utc(logged.handled_at),
+        "at": iso(logged.at),
+        "handled_at": iso(logged.handled_at),
         "actor": own.get("actor"),
         "data": logged.body.get("data") or {},
         "cause": "deadline" if logged.id.startswith("due:") else None,
@@ -137,12 +138,12 @@ def _clock(clock: ServiceClock, calendar_of: CalendarOf, under: str, now: dt.dat
         "target_s": clock.target_s,
         "used_s": used,
         "remaining_s": clock.target_s - used,
-        "due_at": _utc(clock.due_at),
+        "due_at": iso(clock.due_at),
         "calendar": clock.calendar,
         "timezone": calendar_of(clock.calendar, under).timezone,
-        "started_at": _utc(clock.started_at),
-        "stopped_at": _utc(clock.stopped_at),
-        "breached_at": _utc(clock.breached_at),
+        "started_at": iso(clock.started_at),
+        "stopped_at": iso(clock.stopped_at),
+        "breached_at": iso(clock.breached_at),
         "warn_at_pct": list(clock.warn_at_pct),
         "warned_pct": clock.warned_pct,
         "days": [_day(day) for day in days],
@@ -169,7 +170,3 @@ def _day(day: Day) -> dict[str, Any]:
             for part in day.not_counted
         ],
     }
-
-
-def _utc(at: dt.datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

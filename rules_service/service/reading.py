@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from rules_service.clock import instant, iso
 from rules_service.clocks import used_pct, used_s
 from rules_service.decide import move_of
 from rules_service.errors import UnknownTicket
@@ -69,12 +70,12 @@ def ticket(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) -> 
             "lifetime_value": found.customer_lifetime_value,
             "language": found.customer_language,
         },
-        "created_at": _iso(found.created_at),
-        "status_since_at": _iso(found.status_since_at),
-        "queued_at": _iso(found.queued_at),
+        "created_at": iso(found.created_at),
+        "status_since_at": iso(found.status_since_at),
+        "queued_at": iso(found.queued_at),
         "queue": place_in_queue(store, found, now),
-        "closed_at": _iso(found.closed_at),
-        "waiting_since_at": _iso(found.waiting_since_at),
+        "closed_at": iso(found.closed_at),
+        "waiting_since_at": iso(found.waiting_since_at),
         "transfers": found.transfers_count,
         "reopens": found.reopens_count,
         "stint": None
@@ -82,9 +83,9 @@ def ticket(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) -> 
         else {
             "number": stint.number,
             "agent": stint.agent_id,
-            "assigned_at": _iso(stint.assigned_at),
-            "opened_at": _iso(stint.opened_at),
-            "responded_at": _iso(stint.responded_at),
+            "assigned_at": iso(stint.assigned_at),
+            "opened_at": iso(stint.opened_at),
+            "responded_at": iso(stint.responded_at),
             "over_maximum": stint.over_maximum,
         },
         "clocks": [_clock(ruleset, clock, now) for clock in snapshot.clocks],
@@ -96,17 +97,17 @@ def ticket(store: Store, ruleset: Ruleset, ticket_id: str, now: dt.datetime) -> 
             "step": escalation.step + 1,
             "reasons": list(escalation.reasons),
             "summary": escalation.summary,
-            "opened_at": _iso(escalation.opened_at),
+            "opened_at": iso(escalation.opened_at),
             "opened_by": escalation.opened_by,
-            "approval_wanted_at": _iso(escalation.approval_wanted_at),
+            "approval_wanted_at": iso(escalation.approval_wanted_at),
             "approved_by": escalation.approved_by,
             "targets": list(escalation.targets),
             "followers": list(escalation.followers),
-            "acknowledged_at": _iso(escalation.acknowledged_at),
+            "acknowledged_at": iso(escalation.acknowledged_at),
             "acknowledged_by": escalation.acknowledged_by,
-            "step_due_at": _iso(escalation.step_due_at),
+            "step_due_at": iso(escalation.step_due_at),
         },
-        "next_due_at": None if row is None or row[0] is None else _iso(_instant(row[0])),
+        "next_due_at": None if row is None or row[0] is None else iso(instant(row[0])),
     }
 
 
@@ -123,21 +124,11 @@ def _clock(ruleset: Ruleset, clock: ServiceClock, now: dt.datetime) -> dict[str,
         "target_s": clock.target_s,
         "used_s": used_s(clock, hours, now),
         "used_pct": used_pct(clock, hours, now),
-        "started_at": _iso(clock.started_at),
-        "due_at": _iso(clock.due_at),
-        "stopped_at": _iso(clock.stopped_at),
-        "breached_at": _iso(clock.breached_at),
+        "started_at": iso(clock.started_at),
+        "due_at": iso(clock.due_at),
+        "stopped_at": iso(clock.stopped_at),
+        "breached_at": iso(clock.breached_at),
     }
-
-
-def _iso(at: dt.datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
-
-
-def _instant(value: int) -> dt.datetime:
-    from rules_service.store.tables import instant  # noqa: PLC0415  the only place here that sees a raw column
-
-    return instant(value)
 
 
 def ruleset(store: Store, active: Ruleset) -> dict[str, Any]:
@@ -156,7 +147,7 @@ def ruleset(store: Store, active: Ruleset) -> dict[str, Any]:
             for rule in active.rules.rules
         ],
         "processes": [
-            {"id": row[0], "kind": row[1], "hash": row[2], "seen_at": _iso(row[3])} for row in figures.processes(store)
+            {"id": row[0], "kind": row[1], "hash": row[2], "seen_at": iso(row[3])} for row in figures.processes(store)
         ],
         "tickets_to_judge": rulesets.count_to_judge(store, active.hash),
         "watched": None if watched is None else {"hash": watched[0], "problems": watched[1]},
@@ -166,7 +157,7 @@ def ruleset(store: Store, active: Ruleset) -> dict[str, Any]:
 def activations(store: Store, *, before: int | None, limit: int) -> dict[str, Any]:
     """A page of the history of rulesets, newest first."""
     found = rulesets.history(store, before=before, limit=limit)
-    items = [{**row, "activated_at": _iso(row["activated_at"])} for row in found]
+    items = [{**row, "activated_at": iso(row["activated_at"])} for row in found]
     return {"items": items, "next_before": items[-1]["id"] if len(items) == limit else None}
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from rules_service.clock import iso
 from rules_service.decide import Facts, row_of
 from rules_service.errors import UnknownName
 from rules_service.problems import hint
@@ -50,7 +51,7 @@ def why_rule(store: Store, ruleset: Ruleset, ticket_id: str, rule_id: str, now: 
         "on": sorted(rule.on),
         "holds": None if found is None else found.holds,
         "why": why,
-        "judged_at": _utc(heard["handled_at"] if heard else now) if found is not None else None,
+        "judged_at": iso(heard["handled_at"] if heard else now) if found is not None else None,
         "event_id": heard["id"] if heard else None,
         "conditions": None if found is None else conditions(found, ruleset.rules.vocabulary),
         "last": last,
@@ -135,14 +136,10 @@ def _last_firing(store: Store, ticket_id: str, rule_id: str) -> dict[str, Any] |
                 if firing["rule_id"] == rule_id:
                     return {
                         "event_id": logged.id,
-                        "at": _utc(logged.at),
+                        "at": iso(logged.at),
                         "outcome": firing["outcome"],
                         "reason": firing["reason"],
                         "because": firing.get("because", {}),
                         "notes": firing.get("notes", []),
                     }
     return None
-
-
-def _utc(at: dt.datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -14,6 +14,7 @@ import marshmallow as ma
 
 from rules_service.errors import InvalidUsers
 from rules_service.problems import hint
+from rules_service.service.storable import storable
 from rules_service.teams import Added, User
 from rules_service.tickets import STAFF_ROLES
 
@@ -27,19 +28,10 @@ _LEVEL = "must be a whole number from 0 to 3"
 _MAXIMUM = "must be a whole number from 0 to 10000, or nothing"
 
 
-def _storable(text: str) -> None:
-    if "\x00" in text:
-        raise ma.ValidationError("must not hold a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ma.ValidationError("must be valid Unicode; it holds half of a surrogate pair") from None
-
-
 def _text(most: int, **settings: Any) -> ma.fields.String:
     length = ma.validate.Length(min=1, max=most, error=f"must be text of 1 to {most} characters")
     errors: _Errors = {"invalid": f"must be text of 1 to {most} characters"}
-    return ma.fields.String(validate=[length, _storable], error_messages=errors, **settings)
+    return ma.fields.String(validate=[length, storable], error_messages=errors, **settings)
 
 
 def _texts(most: int, **settings: Any) -> ma.fields.List[Any]:

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rules_service.clock import instant, micros
 from rules_service.store import codec
 from rules_service.store.store import Store
-from rules_service.store.tables import instant, micros
 from rules_service.tickets import Action, Decision, Event, Notice
 
 #: Most notices that one digest tells: one message has to be taken, and one statement names them all.

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from rules_service.clock import micros
 from rules_service.store import codec
 from rules_service.store.store import Store
-from rules_service.store.tables import micros
 from rules_service.tickets import ServiceClock
 
 #: Fields with a column of their own; the others are in the column `history`.

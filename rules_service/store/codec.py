@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rules_service.store.tables import instant, micros
+from rules_service.clock import instant, micros
 
 
 def dump(value: Any) -> str:

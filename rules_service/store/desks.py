@@ -6,9 +6,9 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 
+from rules_service.clock import micros
 from rules_service.store import codec
 from rules_service.store.store import Store
-from rules_service.store.tables import micros
 from rules_service.tickets import RuleMemory
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
+from rules_service.clock import instant, micros
 from rules_service.store import outbox, rulesets
 from rules_service.store.store import Store
-from rules_service.store.tables import instant, micros
 
 #: name, meaning, label names, [(label values, value)].
 Figure = tuple[str, str, list[str], Sequence[tuple[tuple[str, ...], float]]]

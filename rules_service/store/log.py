@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rules_service.clock import instant
 from rules_service.store.store import Store
-from rules_service.store.tables import instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rules_service.clock import instant, iso, micros
 from rules_service.store.store import Store
-from rules_service.store.tables import instant, micros
 
 #: When a delivery is due that waits for its endpoint to be enabled.
 HELD_AT = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
@@ -31,7 +31,7 @@ class Disabled:
     disabled_at: dt.datetime
 
     def __str__(self) -> str:
-        return f"{self.endpoint} answered 410 Gone at {_iso(micros(self.disabled_at))} and is disabled"
+        return f"{self.endpoint} answered 410 Gone at {iso(self.disabled_at)} and is disabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,15 +210,12 @@ def deliveries(store: Store, *, state: str | None, after: int, limit: int) -> li
     return [
         {
             "id": row[0], "endpoint": row[1], "ticket_id": row[2], "state": row[3], "attempts": row[4],
-            "next_attempt_at": _iso(row[5]) if row[3] == "pending" else None, "delivered_at": _iso(row[6]),
+            "next_attempt_at": iso(instant(row[5])) if row[3] == "pending" else None,
+            "delivered_at": None if row[6] is None else iso(instant(row[6])),
             "last_error": row[7], "action_id": row[8], "type": row[9],
         }
         for row in rows
     ]  # fmt: skip
-
-
-def _iso(value: int | None) -> str | None:
-    return None if value is None else instant(value).isoformat().replace("+00:00", "Z")
 
 
 def _settle(store: Store, claimed: Claimed, change: str, *values: Any) -> bool:

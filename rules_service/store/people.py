@@ -6,8 +6,8 @@ import datetime as dt
 import json
 from typing import Any
 
+from rules_service.clock import instant, micros
 from rules_service.store.store import Store
-from rules_service.store.tables import instant, micros
 
 _USER = (
     "m.id, m.name, m.team, m.role, m.level, m.presence, m.open_count, m.slot_limit, m.active, m.source,"

@@ -6,8 +6,8 @@ import datetime as dt
 import json
 from typing import Any
 
+from rules_service.clock import instant, micros
 from rules_service.store.store import Store
-from rules_service.store.tables import instant, micros
 
 
 def read_memory(store: Store, connector: str, ticket_id: str, *, lock: bool) -> dict[str, Any] | None:

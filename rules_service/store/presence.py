@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from rules_service.clock import instant, micros
 from rules_service.store.store import Store
-from rules_service.store.tables import instant, micros
 
 #: Since when they are online, or not: from `away` to `offline` nobody comes back.
 _SINCE = "CASE WHEN (presence = 'online') = ? AND presence_at IS NOT NULL THEN presence_at ELSE ? END"

@@ -7,8 +7,8 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from rules_service.clock import micros
 from rules_service.store.store import Store
-from rules_service.store.tables import micros
 from rules_service.teams import Added, Roster, User
 
 #: Rows that one statement writes.

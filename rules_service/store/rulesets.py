@@ -6,9 +6,10 @@ import datetime as dt
 import json
 from typing import Any
 
+from rules_service.clock import instant
 from rules_service.store import codec
 from rules_service.store.store import Store
-from rules_service.store.tables import Activation, Ruleset, Watched, instant
+from rules_service.store.tables import Activation, Ruleset, Watched
 from rules_service.tickets import Snapshot
 
 #: How many earlier activations a ticket's rules are remembered of.

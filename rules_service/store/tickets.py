@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rules_service.clock import instant, micros
 from rules_service.store import codec
 from rules_service.store.actions import Outgoing, actions_of, write_actions
 from rules_service.store.clocks import write_ended
 from rules_service.store.store import Lost, Store
-from rules_service.store.tables import instant, micros
 from rules_service.teams import Wanted
 from rules_service.tickets import PRIORITIES, Decision, Event, Person, Snapshot, Stint
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 
+from rules_service.clock import micros
 from rules_service.tickets import PRIORITIES, Ticket
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICRO = dt.timedelta(microseconds=1)
 
 #: Digits of each part: an instant in microseconds, a tier, a priority.
 _INSTANT, _TIER, _PRIORITY = 16, 3, 1
@@ -30,19 +27,13 @@ def queue_key(order: Sequence[tuple[str, bool]], ticket: Ticket, tier: int) -> s
             case "priority":
                 parts.append(_digits(PRIORITIES.index(ticket.priority), _PRIORITY, ascending=ascending))
             case "created":
-                parts.append(_digits(_micros(ticket.created_at), _INSTANT, ascending=ascending))
+                parts.append(_digits(micros(ticket.created_at), _INSTANT, ascending=ascending))
             case "waiting":
                 since = ticket.waiting_since_at
-                parts.append(
-                    "9" * _INSTANT if since is None else _digits(_micros(since), _INSTANT, ascending=ascending)
-                )
-    parts.append(_digits(_micros(ticket.queued_at), _INSTANT, ascending=True))
+                parts.append("9" * _INSTANT if since is None else _digits(micros(since), _INSTANT, ascending=ascending))
+    parts.append(_digits(micros(ticket.queued_at), _INSTANT, ascending=True))
     return "".join(parts)
 
 
 def _digits(value: int, width: int, *, ascending: bool) -> str:
     return str(value if ascending else 10**width - 1 - value).zfill(width)
-
-
-def _micros(at: dt.datetime) -> int:
-    return (at - _EPOCH) // _MICRO

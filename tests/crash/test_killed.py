@@ -7,11 +7,10 @@ from collections import Counter
 
 import pytest
 
-from rules_service.clock import utc_now
+from rules_service.clock import micros, utc_now
 from rules_service.service.keys import create_key
 from rules_service.service.publish import publish
 from rules_service.store import Store, codec, outbox
-from rules_service.store.tables import micros
 from rules_service.tickets import Snapshot
 from tests.crash.running import Client, Process, Receiver, environment, free_port
 from tests.scene import variant

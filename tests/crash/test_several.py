@@ -5,9 +5,8 @@ from collections import Counter
 
 import pytest
 
-from rules_service.clock import utc_now
+from rules_service.clock import micros, utc_now
 from rules_service.store import Store, outbox
-from rules_service.store.tables import micros
 from tests.crash.running import Process, Receiver, environment, free_port
 from tests.scene import Scene, variant
 

@@ -9,9 +9,8 @@ import time
 import peewee as pw
 import pytest
 
-from rules_service.clock import utc_now
+from rules_service.clock import micros, utc_now
 from rules_service.store import Store, claim_due
-from rules_service.store.tables import micros
 from rules_service.worker import Worker
 from tests.scene import NINE
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from rules_service.clock import micros
 from rules_service.live import Live
 from rules_service.service.user_rows import Row, read_csv
 from rules_service.service.users import deactivate_user, import_users, put_user
 from rules_service.store import people
-from rules_service.store.tables import micros
 from rules_service.teams import Added, User
 from rules_service.worker import REFUSED_AGAIN
 from tests.databases import difference, dump

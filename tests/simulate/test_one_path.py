@@ -8,12 +8,12 @@ import random
 
 import pytest
 
+from rules_service.clock import instant
 from rules_service.errors import TransitionRefused
 from rules_service.service.roster import set_presence
 from rules_service.simulate import Happens, Presence, Story, Waits, play
 from rules_service.store import Store, next_deadline, people, presence
 from rules_service.store.codec import plain
-from rules_service.store.tables import instant
 from rules_service.tickets import Actor, Escalation
 from tests.scene import NINE, FakeClock, Scene, variant
 

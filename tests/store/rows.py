@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 
+from rules_service.clock import micros
 from rules_service.store import Change, Store
-from rules_service.store.tables import micros
 from rules_service.teams import queue_key
 from rules_service.tickets import Snapshot, Ticket
 from tests.scene import NINE

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules_service.clock import instant
 from rules_service.store import codec
-from rules_service.store.tables import instant
 from rules_service.tickets import Snapshot, Stint
 
 _JSON = st.recursive(

@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 
+from rules_service.clock import micros
 from rules_service.store import Store, folders
-from rules_service.store.tables import micros
 from tests.scene import NINE
 from tests.store.test_plans import plan_of
 

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
+from rules_service.clock import instant, micros
 from rules_service.store import Chain, Lost, Store, due_tickets, next_deadline, read_event, read_ticket, write_change
 from rules_service.store.actions import action_id
-from rules_service.store.tables import instant, micros
 from rules_service.tickets import Action, Decision, Event, ServiceClock, Snapshot, Stint
 from tests.databases import dump
 from tests.scene import NINE
