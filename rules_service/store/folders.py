@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rules_service.clock import instant, micros
 from rules_service.store import codec
 from rules_service.store.store import Store
-from rules_service.store.tables import instant, micros
 from rules_service.tickets import PRIORITIES, Snapshot, Ticket
 
 #: What a folder may be narrowed by -> its column.
@@ -20,8 +20,8 @@ FILTERS: Mapping[str, str] = {
 #: What tickets may be counted by -> its column.
 COUNTED_BY: Mapping[str, str] = {name: FILTERS[name] for name in ("channel", "group", "desk", "assignee", "status")}
 
-#: The assignee of tickets that nobody holds. Read so, no database prefers the index of assignees, which would have to
-#: look up every ticket that a person ever held.
+#: The assignee of tickets that nobody holds. Compared so, a folder is read from its own index, in its order, and not
+#: from the index of what people hold.
 NOBODY = ""
 
 #: As the two partial indexes of folders say it: open tickets, and closed ones.

@@ -7,23 +7,10 @@ from typing import Any
 
 import peewee as pw
 
+from rules_service.clock import instant, micros
+
 #: The process's database; `Store` sets it when it opens one.
 database = pw.DatabaseProxy()
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICRO = dt.timedelta(microseconds=1)
-
-
-def micros(at: dt.datetime) -> int:
-    """Microseconds since 1970; ValueError for a naive instant."""
-    if at.tzinfo is None:
-        raise ValueError(f"naive instant {at}")
-    return (at - _EPOCH) // _MICRO
-
-
-def instant(value: int) -> dt.datetime:
-    """The aware UTC instant of so many microseconds since 1970."""
-    return _EPOCH + dt.timedelta(microseconds=value)
 
 
 class Instant(pw.BigIntegerField):
@@ -98,7 +85,7 @@ Ticket.add_index(
         where=Ticket.queued_at.is_null(False),
     )
 )  # fmt: skip
-Ticket.add_index(Ticket.index(Ticket.assignee, Ticket.status, name="ticket_assignee"))
+Ticket.add_index(Ticket.index(Ticket.assignee, name="ticket_held", where=pw.SQL("live AND closed_at IS NULL")))
 # Folders: open tickets apart from closed ones, each newest first, with all that a folder may be narrowed by.
 _FOLDED = (
     Ticket.created_at, Ticket.id, Ticket.channel, Ticket.team, Ticket.desk, Ticket.assignee, Ticket.status,

@@ -5,8 +5,8 @@ import datetime as dt
 import peewee as pw
 import pytest
 
-from rules_service.store import Store, due_tickets, outbox, people, tables
-from rules_service.store.tables import micros
+from rules_service.clock import micros
+from rules_service.store import Store, due_tickets, outbox, people, presence, tables
 from tests.scene import NINE
 
 MANY = 100_000
@@ -101,6 +101,14 @@ def test_the_queue_of_a_desk_reads_the_index_of_queues(large):
     assert "ticket_queue" in plan
     assert "SORT" not in plan.upper()
     assert "TEMP B-TREE" not in plan.upper()
+    assert not _scans(plan, "ticket")
+
+
+def test_the_tickets_of_who_is_gone_are_found_by_an_index_of_open_tickets(large):
+    plan = plan_of(large, lambda: presence.left_tickets(large, NINE, 100))
+    assert any(name in plan for name in ("ticket_held", "ticket_open", "ticket_judged")), (
+        "all of them hold open tickets"
+    )
     assert not _scans(plan, "ticket")
 
 
