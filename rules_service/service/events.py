@@ -143,14 +143,7 @@ class EventService:
             return 0
         with self.store.connection():
             left = presence.left_tickets(self.store, self.clock() - dt.timedelta(seconds=after_s), LEFT_BATCH)
-        failed: Exception | None = None
-        for found in left:
-            try:
-                self.store.transact(lambda found=found: self._release_left(*found))  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001  raised below, once the others are released
-                failed = error
-        if failed is not None:
-            raise failed
+        self.store.transact_each(left, lambda found: self._release_left(*found))
         return len(left)
 
     def _release_left(self, ticket_id: str, user_id: str, since: dt.datetime) -> None:
@@ -202,10 +195,6 @@ class EventService:
         work.record(event, decisions, incoming.body, json.dumps(answer, separators=(",", ":"), ensure_ascii=False))
         work.apply()
         return answer
-
-    def receivers(self, ruleset: Ruleset, source: str | None) -> Mapping[str, tuple[str, ...]]:
-        """As `Shared.receivers`."""
-        return self.shared.receivers(ruleset, source)
 
 
 class _NobodyFree(Exception):

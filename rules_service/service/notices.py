@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
 from rules_service.decide import told_together
-from rules_service.store import AWAY, Outgoing, Store, action_id, due_notice_keys, take_notices, write_actions
+from rules_service.store import Outgoing, Store, action_id, due_notice_keys, take_notices, write_actions
 
 #: Notices that one look takes on.
 BATCH = 100
@@ -19,20 +19,11 @@ def send_notices(store: Store, receivers: Receivers, now: dt.datetime) -> bool:
     """Sends what is due, each key in a transaction of its own; True when there may be more.
 
     What is told together goes to endpoints only: a connector tells of single tickets. A key that fails holds up no
-    other; what it raised is raised at the end.
+    other.
     """
     with store.connection():
         keys = due_notice_keys(store, now, BATCH)
-    failures = []
-    for key in keys:
-        try:
-            store.transact(lambda key=key: _send(store, key, receivers, now))  # type: ignore[misc]
-        except AWAY:
-            raise
-        except Exception as error:  # noqa: BLE001  raised below
-            failures.append(error)
-    if failures:
-        raise failures[0]
+    store.transact_each(keys, lambda key: _send(store, key, receivers, now))
     return len(keys) == BATCH
 
 

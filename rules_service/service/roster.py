@@ -58,17 +58,14 @@ def end_silence(store: Store, ruleset: Ruleset, now: dt.datetime) -> list[str]:
     if heartbeat_s is None:
         return []
 
-    def work(user_id: str, heard_at: dt.datetime) -> bool:
+    def work(found: tuple[str, dt.datetime]) -> str | None:
+        user_id, heard_at = found
         if not presence.fall_silent(store, user_id, heard_at, now):
-            return False
+            return None
         body = json.dumps({"user": user_id, "presence": "offline", "silent_since": heard_at.isoformat()})
         write_user_event(store, f"silent:{user_id}:{heard_at.isoformat()}", "user.offline", now, body, ruleset.hash)
-        return True
+        return user_id
 
     with store.connection():
         silent = presence.silent_users(store, now - dt.timedelta(seconds=heartbeat_s), BATCH)
-    return [
-        user_id
-        for user_id, heard_at in silent
-        if store.transact(lambda user_id=user_id, heard_at=heard_at: work(user_id, heard_at))  # type: ignore[misc]
-    ]
+    return [user_id for user_id in store.transact_each(silent, work) if user_id is not None]

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from playhouse.migrations import Runner
 from rules_service.errors import NotReady
 from rules_service.store import tables
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 #: Where the migrations lie.
@@ -165,6 +166,25 @@ class Store:
                     raise
                 time.sleep(self._tries.uniform(0, 0.005 * 2**attempt))
         raise AssertionError("unreachable")
+
+    def transact_each(self, items: Iterable[S], work: Callable[[S], T]) -> list[T]:
+        """Runs `work` on each in a transaction of its own; returns what came of those that went well, in order.
+
+        One that fails holds up no other; what the first of them raised is raised at the end. A database that is away
+        ends it at once: the next would fare no better.
+        """
+        found: list[T] = []
+        failures: list[Exception] = []
+        for item in items:
+            try:
+                found.append(self.transact(lambda item=item: work(item)))  # type: ignore[misc]
+            except AWAY:
+                raise
+            except Exception as error:  # noqa: BLE001  raised below
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return found
 
     def upgrade(self) -> list[str]:
         """Applies the migrations that are missing, under a lock; returns their names. NotReady without a database."""

@@ -35,7 +35,9 @@ def told(scene, cause="rule:each-contact"):
 
 
 def send(scene):
-    return send_notices(scene.store, lambda source: scene.service.receivers(scene.ruleset, source), scene.clock())
+    return send_notices(
+        scene.store, lambda source: scene.service.shared.receivers(scene.ruleset, source), scene.clock()
+    )
 
 
 def test_alerts_of_one_rule_to_the_same_people_are_told_together_when_the_first_is_due(booking):
