@@ -48,12 +48,12 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         """The application of this process."""
-        from rules_service.api.app import create_app  # noqa: PLC0415  after the fork
+        from rules_service.api.app import compose, create_app  # noqa: PLC0415  after the fork
 
         keep_one_heap()
-        app = create_app(self.settings)
-        app.extensions["rules_service"].live.start()
-        return app
+        services = compose(self.settings)
+        services.live.start()
+        return create_app(services)
 
 
 def _worker_exit(server: Any, worker: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import structlog
 
-from rules_service.api.app import create_app
+from rules_service.api.app import compose, create_app
 from rules_service.service.keys import SCOPES, create_key
 from rules_service.settings import read_settings
 from rules_service.store import Store
@@ -79,13 +79,21 @@ def service(scene):
     return scene.service
 
 
+@pytest.fixture(scope="session")
+def bare_app(tmp_path_factory):
+    """The API, made once: describing every address takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("bare")
+    return create_app(compose(read_settings({"RULES_SERVICE_DATABASE": f"sqlite:///{folder}/bare.db"})))
+
+
 @pytest.fixture
-def app(scene):
+def app(scene, bare_app):
     """The API over the scene's database and clock."""
     settings = read_settings({"RULES_SERVICE_DATABASE": scene.store.url, **VARIABLES})
-    made = create_app(settings, store=scene.store, clock=scene.clock)
-    made.extensions["rules_service"].live._ruleset = scene.ruleset
-    return made
+    services = compose(settings, store=scene.store, clock=scene.clock)
+    services.live._ruleset = scene.ruleset
+    bare_app.extensions["rules_service"] = services
+    return bare_app
 
 
 @pytest.fixture

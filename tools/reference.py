@@ -19,7 +19,7 @@ import marshmallow as ma
 from rules_service import errors
 from rules_service.api import problems as http_problems
 from rules_service.api import schemas
-from rules_service.api.app import create_app
+from rules_service.api.app import compose, create_app
 from rules_service.cli import main as command_line
 from rules_service.clocks import CLOCKS
 from rules_service.decide import ATTRIBUTES, EVENT_OF
@@ -490,7 +490,7 @@ def scopes() -> str:
 def http() -> str:
     """http.md."""
     with _empty_store() as store:
-        app = create_app(read_settings({}), store=store)
+        app = create_app(compose(read_settings({}), store=store))
         rows = []
         for rule in sorted(app.url_map.iter_rules(), key=lambda found: found.rule):
             methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Flask, Response, request
 from flask_smorest import Api
@@ -52,8 +51,8 @@ class Services:
     settings: Settings
 
 
-def create_app(settings: Settings, *, store: Store | None = None, clock: Clock = utc_now) -> Flask:
-    """The application on the settings' database, which must be up to date; the ruleset is followed while it runs."""
+def compose(settings: Settings, *, store: Store | None = None, clock: Clock = utc_now) -> Services:
+    """The services on the settings' database, which must be up to date; `live.start()` follows the active ruleset."""
     store = store or Store(settings.database, max_connections=settings.threads + 4)
     store.hold()
     live = Live(store)
@@ -63,6 +62,12 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
         firings_a_rule=settings.firings_a_rule,
     )
     handler = EventService(store, live.ruleset, clock, variables=settings.variables, brakes=brakes)
+    connecting = ConnectorService(store, live.ruleset, handler, clock, variables=settings.variables)
+    return Services(store=store, live=live, events=handler, connecting=connecting, clock=clock, settings=settings)
+
+
+def create_app(services: Services) -> Flask:
+    """The application in front of these services."""
     app = Flask("rules_service", static_folder=None)
     app.config.update(
         API_TITLE="rules-service",
@@ -74,15 +79,8 @@ def create_app(settings: Settings, *, store: Store | None = None, clock: Clock =
         PROPAGATE_EXCEPTIONS=False,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["rules_service"] = Services(
-        store=store,
-        live=live,
-        events=handler,
-        connecting=ConnectorService(store, live.ruleset, handler, clock, variables=settings.variables),
-        clock=clock,
-        settings=settings,
-    )
-    _connect_around_requests(app, store)
+    app.extensions["rules_service"] = services
+    _connect_around_requests(app)
     api = _ProblemApi(app)
     # The body of an event is one or many, which only a reference can say.
     api.spec.components.schema("Event", schema=EventSchema)
@@ -118,7 +116,11 @@ def _describe_auth(api: Api) -> None:
     api.spec.options["security"] = [{"key": []}]
 
 
-def _connect_around_requests(app: Flask, store: Store) -> None:
+def _connect_around_requests(app: Flask) -> None:
+    def store() -> Store:
+        found: Store = app.extensions["rules_service"].store
+        return found
+
     @app.before_request
     def connect() -> None:
         if request.endpoint == "roster.post_import":
@@ -131,21 +133,16 @@ def _connect_around_requests(app: Flask, store: Store) -> None:
             # PostgreSQL keeps no such text, so nothing can have this name.
             raise NotFound
         if request.endpoint not in ("system.livez", None):
-            store.database.connect(reuse_if_open=True)
+            store().database.connect(reuse_if_open=True)
 
     @app.teardown_request
     def disconnect(error: BaseException | None) -> None:
         del error
-        if not store.database.is_closed():
-            store.database.close()
+        if not store().database.is_closed():
+            store().database.close()
 
     @app.after_request
     def harden(response: Response) -> Response:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Cache-Control", "no-store")
         return response
-
-
-def services(app: Flask) -> Any:
-    """The services of an application."""
-    return app.extensions["rules_service"]

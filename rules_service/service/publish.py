@@ -61,7 +61,7 @@ def publish(
 ) -> Published:
     """Stores the ruleset under its hash and activates it; InvalidRuleset leaves the active one as it is."""
     ruleset, warnings = check(files, variables)
-    return replace(_put_live(store, ruleset, files, now, by), warnings=tuple(map(str, warnings)))
+    return replace(put_live(store, ruleset, files, now, by), warnings=tuple(map(str, warnings)))
 
 
 def publish_if_none(store: Store, files: Files, now: dt.datetime, *, by: str) -> Published | None:
@@ -106,7 +106,7 @@ def rollback(store: Store, ruleset_hash: str, now: dt.datetime, *, by: str) -> P
     ruleset, problems = load_ruleset(found[1])
     if ruleset is None:
         raise _invalid(problems)
-    return _put_live(store, ruleset, found[1], now, by)
+    return put_live(store, ruleset, found[1], now, by)
 
 
 def watch(store: Store, files: Files, now: dt.datetime) -> Published | None:
@@ -134,7 +134,11 @@ def watch(store: Store, files: Files, now: dt.datetime) -> Published | None:
     return done
 
 
-def _put_live(store: Store, ruleset: Ruleset, files: Files, now: dt.datetime, by: str) -> Published:
+def put_live(store: Store, ruleset: Ruleset, files: Files, now: dt.datetime, by: str) -> Published:
+    """Stores `ruleset`, which `check` made of `files`, and activates it.
+
+    InvalidRuleset, and nothing done, when open tickets stand in a state that its lifecycle neither has nor maps.
+    """
     texts = json.dumps({name: content.decode("utf-8-sig") for name, content in files.items()}, ensure_ascii=False)
     rules = json.dumps({rule.id: rule.when_hash for rule in ruleset.rules.edge_rules} | hours_told(ruleset))
     primed, looked_at = _count_primed(store, ruleset, now)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from standardwebhooks import Webhook
 
-from rules_service.api.app import create_app
+from rules_service.api.app import compose, create_app
 from rules_service.api.problems import _FRAMEWORK, STATUS
 from rules_service.cli import main
 from rules_service.decide import check_ruleset
@@ -149,7 +149,7 @@ def requests_in(text):
 @pytest.fixture(scope="module")
 def addresses():
     """The addresses of the API."""
-    app = create_app(read_settings({"RULES_SERVICE_DATABASE": "sqlite:///:memory:"}))
+    app = create_app(compose(read_settings({"RULES_SERVICE_DATABASE": "sqlite:///:memory:"})))
     yield app.url_map.bind("")
     app.extensions["rules_service"].store.close()
 

@@ -15,8 +15,8 @@ from rules_service.ruleset.reading import MAX_DEPTH, read_yaml
 from tests.ruleset.corpus import VARIABLES, base
 from tests.scene import travel_files
 
-#: Seconds of the processor that reading any one file may take.
-MOST_S = 1.0
+#: Seconds of the processor that reading any one file may take, on a slow machine; what hangs takes for ever.
+MOST_S = 10.0
 
 
 def read(content):
@@ -226,7 +226,7 @@ def loads_or_says_why(files):
     return problems
 
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @FUZZ

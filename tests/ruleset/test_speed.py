@@ -1,13 +1,18 @@
-"""Checking is fast enough to be done at every change: 1,000 rules, with all warnings, within two seconds."""
+"""Checking is fast enough to be done at every change: 1,000 rules, with all warnings, are a small multiple of their YAML.
+
+How long that is in seconds depends on the machine and on what else it does; `make bench` prints it.
+"""
 
 import gc
 import time
 
+import yaml
+
 from rules_service.decide import check_ruleset
 from tests.ruleset.corpus import VARIABLES, base
 
-#: Seconds of the processor.
-MOST_S = 2.0
+#: Times what the C loader of PyYAML takes to read the same text.
+MOST = 6
 
 RULE = """
   - id: rule-{n}
@@ -37,24 +42,34 @@ CHAINED = """
 """
 
 
-def seconds(rules):
-    files = {**base(), "many.yaml": ("version: 1\nrules:" + "".join(rules)).encode()}
+def took(work):
+    """Seconds of the processor, and what came of it."""
     gc.collect()
     began = time.process_time()
-    ruleset, problems, warnings = check_ruleset(files, VARIABLES)
-    took = time.process_time() - began
-    assert problems == []
-    assert len(ruleset.rules.rules) >= 1_000
-    return took, warnings
+    result = work()
+    return time.process_time() - began, result
 
 
-def test_a_thousand_rules_are_checked_in_two_seconds():
-    rules = [RULE.format(n=n, order=n % 7, stop=str(n % 5 == 0).lower()) for n in range(1_000)]
-    found = [seconds(rules) for _ in range(2)]
-    assert min(took for took, _ in found) < MOST_S
-    assert found[0][1] == []
+def checked(rules):
+    """How many times longer checking takes than reading, each at its best of two in turn; and the warnings."""
+    text = "version: 1\nrules:" + "".join(rules)
+    files = {**base(), "many.yaml": text.encode()}
+    reading, checking = [], []
+    for _ in range(2):
+        reading.append(took(lambda: yaml.load(text, Loader=yaml.CSafeLoader))[0])
+        seconds, (ruleset, problems, warnings) = took(lambda: check_ruleset(files, VARIABLES))
+        checking.append(seconds)
+        assert problems == []
+        assert len(ruleset.rules.rules) >= 1_000
+    return min(checking) / min(reading), warnings
+
+
+def test_a_thousand_rules_are_checked_in_a_few_times_what_reading_them_takes():
+    times, warnings = checked([RULE.format(n=n, order=n % 7, stop=str(n % 5 == 0).lower()) for n in range(1_000)])
+    assert times < MOST
+    assert warnings == []
 
 
 def test_a_thousand_rules_that_lead_to_each_other_take_no_longer():
-    rules = [CHAINED.format(n=n, after=(n + 1) % 1_000) for n in range(1_000)]
-    assert min(seconds(rules)[0] for _ in range(2)) < MOST_S
+    times, _ = checked([CHAINED.format(n=n, after=(n + 1) % 1_000) for n in range(1_000)])
+    assert times < MOST

@@ -58,7 +58,7 @@ def _fits(scene):
     scene.loads_hold()
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(
     [("ticket.closed", {}, "ha1", 1), ("ticket.assigned", {"assignee": "ha2"}, None, 1), ("ticket.closed", {}, None, 1)]
 )

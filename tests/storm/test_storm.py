@@ -17,7 +17,7 @@ from rules_service.settings import read_settings
 from rules_service.store import Store
 from rules_service.worker import Worker
 from tests.simulate.examples import BASE
-from tests.storm.throwing import AGENTS_OF_A_DESK, DESKS, OVERRIDDEN, RULES, agent
+from tests.storm.throwing import AGENTS_OF_A_DESK, DESKS, LEAST, OVERRIDDEN, RULES, agent
 
 PROCESSES = 4
 
@@ -77,7 +77,7 @@ def storm(databases, seconds):
         )
         for number in range(PROCESSES)
     ]  # fmt: skip
-    outputs = [thrower.communicate(timeout=seconds + 60) for thrower in throwers]
+    outputs = [thrower.communicate(timeout=seconds + 120) for thrower in throwers]
     worker.terminate()
     said, _ = worker.communicate(timeout=60)
     assert [(thrower.returncode, output[1]) for thrower, output in zip(throwers, outputs, strict=True)] == [
@@ -85,7 +85,10 @@ def storm(databases, seconds):
     ] * PROCESSES
     assert said == ""
     done = sum(sum(map(int, output[0].split())) for output in outputs)
-    assert done > 20 * seconds
+    assert done >= PROCESSES * LEAST
+    with store.connection():
+        taken = store.rows("SELECT COUNT(*) FROM audit")[0][0]
+        assert taken > done / 10
     return store
 
 
@@ -95,7 +98,6 @@ def nothing_is_wrong(store):
         assert [row for row in over if int(row[0][1:]) % OVERRIDDEN] == []
         agents = {row[0] for row in store.rows("SELECT agent_id FROM stint WHERE over_maximum")}
         assert {row[0] for row in over} <= agents
-        assert store.rows("SELECT COUNT(*) FROM audit")[0][0] > 100
         holders = {}
         for ticket_id, agent_id in store.rows("SELECT ticket_id, agent_id FROM stint WHERE ended_at IS NULL"):
             assert ticket_id not in holders
