@@ -26,8 +26,9 @@ from rules_service.decide import ATTRIBUTES, EVENT_OF
 from rules_service.errors import NoRuleset
 from rules_service.machines import TRIGGERS
 from rules_service.machines.guards import GUARDS
+from rules_service.parties import PARTIES
 from rules_service.problems import KINDS, WARNINGS
-from rules_service.rules import ACTIONS, IRREGULAR, LISTENABLE, PARTIES, PLACEMENTS, WINDOWED
+from rules_service.rules import ACTIONS, IRREGULAR, LISTENABLE, PLACEMENTS, WINDOWED
 from rules_service.rules.actions import SEVERITIES, SHAPES
 from rules_service.rules.operands import OPERATORS, operators_of
 from rules_service.service import health
@@ -197,7 +198,9 @@ def actions() -> str:
             (
                 "A delivery has the type `action.NAME`. Its `data` holds the parameters, with texts rendered, beside `id`,"
                 " `ticket_id`, `decision_id` and `cause`. `reassign` tells `to` and `previous`; `transfer` tells `group`,"
-                " `desk`, `from_desk` and `previous`; `set_priority` tells `priority` and `previous`."
+                " `desk`, `from_desk` and `previous`; `set_priority` tells `priority` and `previous`; `alert` tells `users`, the"
+                " people whom its parties stand for at that moment, and the ids of the `group` and the `customer` where"
+                " it is for them."
             ),
         ]
     )

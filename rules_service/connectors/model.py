@@ -29,7 +29,7 @@ ACTION_DATA: Mapping[str, tuple[str, ...]] = {
     "escalate": (
         "escalation_id", "policy", "step", "to", "targets", "parties", "reason", "summary", "context",
     ),
-    "alert": (*_MESSAGE, "to", "severity", "digest"),
+    "alert": (*_MESSAGE, "to", "users", "group", "customer", "severity", "digest"),
     "reply": _MESSAGE,
     "note": _MESSAGE,
     "close": (),

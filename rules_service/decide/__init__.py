@@ -11,6 +11,7 @@ from rules_service.decide.loading import check_ruleset, load_ruleset
 from rules_service.decide.moves import move_of
 from rules_service.decide.run import EmptyWorld, World, run
 from rules_service.decide.slots import holder, slot_changes
+from rules_service.decide.telling import alert
 from rules_service.decide.triggers import EVENT_OF
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Facts",
     "World",
     "adopt",
+    "alert",
     "check_ruleset",
     "decide",
     "decide_desk",

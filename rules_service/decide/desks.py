@@ -10,6 +10,7 @@ from typing import Any
 from rules_service.decide.attributes import ATTRIBUTES
 from rules_service.decide.firing import limit_ends_at, repeat_is_due, spoken
 from rules_service.decide.holding import hold
+from rules_service.decide.telling import told
 from rules_service.messages import Dotted, render, render_within
 from rules_service.rules import ActionSpec
 from rules_service.ruleset import Ruleset
@@ -90,5 +91,7 @@ def _action(ruleset: Ruleset, rule_id: str, spec: ActionSpec, row: Mapping[str, 
         said["text"] = render(ruleset.texts[said["text"]], Dotted(value))
     elif "data" in said:
         said["data"] = render_within(said["data"], ruleset.texts, Dotted(value))
+    if spec.type == "alert":
+        said |= told(ruleset, said["to"], desk, None, None)
     action = Action(type=spec.type, data={"desk": desk, **said}, cause=f"rule:{rule_id}")
-    return hold(ruleset, action, spec.data, desk, None, now)
+    return hold(ruleset, action, spec.data, desk, now)

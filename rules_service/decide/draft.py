@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rules_service.decide.telling import alert
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import (
     SYSTEM,
@@ -72,6 +73,12 @@ class Draft:
     def act(self, kind: str, cause: str, **data: Any) -> None:
         """Notes an action for the helpdesk or for people."""
         self.actions.append(Action(type=kind, data=data, cause=cause))
+
+    def alert(self, cause: str, to: Sequence[str], severity: str, text: str) -> None:
+        """Notes an alert of the service's own."""
+        self.actions.append(
+            alert(self.ruleset, cause, to, severity, text, ticket=self.ticket, escalation=self.escalation)
+        )
 
     def tell(self, kind: str, **data: Any) -> None:
         """Notes an action where the event was asked for: a fact the helpdesk knows already."""

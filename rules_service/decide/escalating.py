@@ -9,6 +9,7 @@ import datetime as dt
 from dataclasses import replace
 
 from rules_service.decide.draft import Draft
+from rules_service.decide.telling import supervisors, told, with_role
 from rules_service.durations import Duration
 from rules_service.ruleset import Ruleset
 from rules_service.teams import EscalationPolicy, Step
@@ -39,7 +40,7 @@ def move_escalation(draft: Draft) -> None:
     elif kind == "escalation.overdue":
         draft.escalation = replace(draft.escalation, overdue_at=None)
         text = f"Escalation of ticket {draft.ticket.id} is open longer than its policy allows"
-        draft.act("alert", "escalation", to=["supervisor", "management"], severity="critical", text=text)
+        draft.alert("escalation", ["supervisor", "management"], "critical", text)
     elif kind == "sla.corrected":
         _take_back(draft, _breach(draft.event.data.get("clock")))
     elif kind in _ACTS and _is_awaited(draft.escalation) and _is_target(draft):
@@ -52,7 +53,6 @@ def move_escalation(draft: Draft) -> None:
 def targets_of(ruleset: Ruleset, ticket: Ticket, step: Step) -> tuple[str, ...]:
     """The users whom a step asks, online or not, in file order; none where nobody fits."""
     users = ruleset.roster.users.values()
-    desk = ruleset.roster.desks.get(ticket.desk)
     if step.user is not None:
         return (step.user,)
     if step.group is not None:
@@ -62,10 +62,8 @@ def targets_of(ruleset: Ruleset, ticket: Ticket, step: Step) -> tuple[str, ...]:
         level = (holder.level if holder else 0) + 1 if step.level == "next" else step.level
         return tuple(user.id for user in users if user.group == ticket.group and user.level == level)
     if step.party == "supervisor":
-        group = ruleset.roster.groups.get(ticket.group or "")
-        named = (desk.supervisor,) if desk else ()
-        return tuple(dict.fromkeys((*named, *(group.supervisors if group else ()))))
-    return tuple(user.id for user in users if user.role == step.party)
+        return supervisors(ruleset, ticket.desk, ticket.group)
+    return with_role(ruleset, step.party or "")
 
 
 def _breach(clock: object) -> str:
@@ -117,7 +115,7 @@ def _open(draft: Draft) -> None:
         )
         who, summary = draft.actor.id or "An agent", draft.escalation.summary
         text = f"{who} asks to escalate ticket {draft.ticket.id}: {summary}"
-        draft.act("alert", "escalation", to=["supervisor"], severity="warning", text=text)
+        draft.alert("escalation", ["supervisor"], "warning", text)
         draft.marks.append("escalation_waits_for_approval")
         return
     _stand_on(draft, policy, start, 0)
@@ -152,7 +150,7 @@ def _answer_request(draft: Draft, escalation: Escalation) -> None:
     if escalation.opened_by is not None:
         why = draft.event.data.get("reason")
         text = f"The escalation of ticket {draft.ticket.id} was refused{f': {why}' if why else ''}"
-        draft.act("alert", "escalation", to=[f"user:{escalation.opened_by}"], severity="info", text=text)
+        draft.alert("escalation", [f"user:{escalation.opened_by}"], "info", text)
 
 
 def _approve(draft: Draft, escalation: Escalation) -> None:
@@ -178,7 +176,7 @@ def _climb(draft: Draft) -> None:
         # It goes on waiting for the yes, but not unseen. Source: R1.7.
         draft.escalation = replace(draft.escalation, step_due_at=None)
         text = f"Nobody decided about the escalation of ticket {draft.ticket.id}: {draft.escalation.summary}"
-        draft.act("alert", "escalation", to=["supervisor", "management"], severity="critical", text=text)
+        draft.alert("escalation", ["supervisor", "management"], "critical", text)
         return
     policy = _policy(draft, draft.escalation.policy)
     step, round_ = draft.escalation.step + 1, draft.escalation.round
@@ -201,7 +199,7 @@ def _stand_on(draft: Draft, policy: EscalationPolicy, index: int, round_: int) -
             break
         draft.marks.append("escalation_step_skipped")
         text = f"Escalation of ticket {draft.ticket.id}: nobody to ask at step {number + 1} ({step})"
-        draft.act("alert", "escalation", to=["supervisor"], severity="warning", text=text)
+        draft.alert("escalation", ["supervisor"], "warning", text)
     else:
         draft.escalation = replace(draft.escalation, step=len(policy.steps) - 1, round=round_, step_due_at=None)
         return
@@ -223,7 +221,8 @@ def _later(draft: Draft, length: Duration | None) -> dt.datetime | None:
 def _involve(draft: Draft, step: Step, targets: tuple[str, ...]) -> None:
     escalation, ticket = draft.escalation, draft.ticket
     assert escalation is not None
-    parties = [*targets, *(name for name in escalation.followers if name not in targets)]
+    meant = told(draft.ruleset, step.notify, ticket.desk, ticket, escalation)
+    users = dict.fromkeys((*targets, *escalation.followers, *meant["users"]))
     draft.act(
         "escalate",
         draft.event.cause or "request",
@@ -232,7 +231,7 @@ def _involve(draft: Draft, step: Step, targets: tuple[str, ...]) -> None:
         step=escalation.step + 1,
         to=str(step),
         targets=list(targets),
-        parties=[*parties, *step.notify],
+        parties=[*users, *(party for party in step.notify if party in ("group", "customer"))],
         reason=escalation.reasons[-1],
         summary=escalation.summary,
         context={

@@ -10,6 +10,7 @@ from typing import Any
 from rules_service.decide.attributes import Facts, row_of
 from rules_service.decide.draft import Draft
 from rules_service.decide.holding import hold
+from rules_service.decide.telling import told
 from rules_service.durations import format_duration
 from rules_service.messages import Dotted, render, render_within
 from rules_service.rules import IRREGULAR, PLACEMENTS, ActionSpec, Limit, Row, Rule
@@ -310,8 +311,10 @@ def _say(draft: Draft, rule: Rule, spec: ActionSpec, facts: Facts, brakes: Brake
         said["text"] = render(template, values(facts), draft.ticket.customer_language)
     else:
         said["text"] = _text(draft, spec.data["text"], facts)
+    if spec.type == "alert":
+        said |= told(draft.ruleset, said["to"], draft.ticket.desk, draft.ticket, draft.escalation)
     action = Action(type=spec.type, data=said, cause=f"rule:{rule.id}")
-    draft.actions.append(hold(draft.ruleset, action, spec.data, draft.ticket.desk, draft.ticket, draft.now))
+    draft.actions.append(hold(draft.ruleset, action, spec.data, draft.ticket.desk, draft.now))
     return None
 
 

@@ -10,12 +10,13 @@ from typing import Any
 from rules_service.durations import Duration
 from rules_service.rules import SEVERITIES
 from rules_service.ruleset import Ruleset
-from rules_service.tickets import Action, Notice, Ticket
+from rules_service.tickets import Action, Notice
+
+#: What of an alert says who is told.
+_ADDRESS = ("to", "users", "group", "customer")
 
 
-def hold(
-    ruleset: Ruleset, action: Action, asked: Mapping[str, Any], desk: str, ticket: Ticket | None, now: dt.datetime
-) -> Action:
+def hold(ruleset: Ruleset, action: Action, asked: Mapping[str, Any], desk: str, now: dt.datetime) -> Action:
     """The action with the time until which it is held, as `digest:` and `defer:` among its parameters `asked` say.
 
     A digest that ends while the desk is closed waits on for its opening where it says `defer:` too. What was decided
@@ -28,21 +29,13 @@ def hold(
     if until_at <= now:
         return action
     # Where it is held for the hours of one desk, what another desk holds does not take it along.
-    key = None if digest is None else _key(action, desk, ticket) + (f" in {desk}" if "defer" in asked else "")
+    key = None if digest is None else _key(action) + (f" in {desk}" if "defer" in asked else "")
     return replace(action, held_until_at=until_at, digest_key=key)
 
 
-def _key(action: Action, desk: str, ticket: Ticket | None) -> str:
+def _key(action: Action) -> str:
     """The same for alerts of one rule to the same people."""
-    people = {
-        "assignee": ticket.assignee if ticket else None,
-        "supervisor": desk,
-        "group": ticket.group if ticket else desk,
-        "customer": ticket.customer_id if ticket else None,
-        "followers": ticket.id if ticket else None,
-    }
-    to = [f"{party}={people[party]}" if party in people else party for party in action.data["to"]]
-    return " ".join([action.cause, *to])
+    return " ".join([action.cause, *(f"{name}={action.data[name]}" for name in _ADDRESS if name in action.data)])
 
 
 def told_together(notices: Sequence[Notice]) -> Action:
@@ -60,7 +53,7 @@ def told_together(notices: Sequence[Notice]) -> Action:
     severity = max((str(alert["severity"]) for alert in alerts), key=SEVERITIES.index)
     lines = "\n".join(f"- {alert['ticket_id']}: {alert['text']}" for alert in alerts)
     data = {
-        **{key: value for key, value in first.data.items() if key in ("to", "template")},
+        **{key: value for key, value in first.data.items() if key in (*_ADDRESS, "template")},
         "severity": severity,
         "text": f"{len(alerts)} alerts:\n{lines}",
         "digest": alerts,

@@ -394,7 +394,7 @@ def _failed(draft: Draft) -> None:
     draft.outcome = "recorded"
     action = draft.event.data.get("action")
     detail = draft.event.data.get("detail") or "no reason given"
-    draft.act("alert", "action.failed", to=["supervisor"], severity="warning", text=f"{action} failed: {detail}")
+    draft.alert("action.failed", ["supervisor"], "warning", f"{action} failed: {detail}")
     if action != "reassign" or draft.stint is None:
         return
     # It has moved on since, or has been taken back too often.

@@ -11,10 +11,11 @@ from rules_service.decide.decide import DEFAULT_BRAKES, decide, evolve
 from rules_service.decide.draft import described
 from rules_service.decide.firing import Brakes, Chain
 from rules_service.decide.moves import move_of
+from rules_service.decide.telling import alert
 from rules_service.machines import Refused
 from rules_service.ruleset import Ruleset
 from rules_service.teams import Wanted
-from rules_service.tickets import SYSTEM, Action, Decision, Event, Person, Snapshot
+from rules_service.tickets import SYSTEM, Decision, Event, Person, Snapshot
 
 #: Generations after which a chain stops; what stands by then is committed and marked `loop`.
 MAX_GENERATIONS = 8
@@ -58,7 +59,7 @@ def run(
         for asked in queue:
             ready, note = _claimed(ruleset, snapshot, asked, now, world)
             if ready is None:
-                decisions = _noted(decisions, asked, note)
+                decisions = _noted(ruleset, snapshot, decisions, asked, note)
                 continue
             decision = replace(decide(ruleset, snapshot, ready, now, chain=chain, brakes=brakes), generation=generation)
             snapshot = evolve(snapshot, decision)
@@ -111,7 +112,7 @@ def _wanted(data: dict[str, object], without: frozenset[str]) -> list[Wanted]:
     return [Wanted(**fields, without=without)]  # type: ignore[arg-type]
 
 
-def _noted(decisions: list[Decision], event: Event, note: str) -> list[Decision]:
+def _noted(ruleset: Ruleset, snapshot: Snapshot, decisions: list[Decision], event: Event, note: str) -> list[Decision]:
     """The decisions with the firing that asked in vain saying so, and its supervisor told."""
     rule_id = (event.cause or "").removeprefix("rule:")
     for index in range(len(decisions) - 1, -1, -1):
@@ -122,13 +123,12 @@ def _noted(decisions: list[Decision], event: Event, note: str) -> list[Decision]
             replace(firing, notes=(*firing.notes, f"reassign: {note}")) if firing.rule_id == rule_id else firing
             for firing in decision.firings
         )
-        text = f"Ticket {event.ticket_id} stays where it is: {note}"
-        alert = Action(
-            type="alert",
-            data={"to": ["supervisor"], "severity": "warning", "text": text},
-            cause=event.cause or "request",
-        )
-        decisions[index] = replace(decision, firings=firings, actions=(*decision.actions, alert))
+        told = alert(
+            ruleset, event.cause or "request", ["supervisor"], "warning",
+            f"Ticket {event.ticket_id} stays where it is: {note}",
+            ticket=snapshot.ticket, escalation=snapshot.escalation,
+        )  # fmt: skip
+        decisions[index] = replace(decision, firings=firings, actions=(*decision.actions, told))
         break
     return decisions
 

@@ -1,6 +1,6 @@
 """Conditions and actions of the rule language: read, checked, compiled, matched."""
 
-from rules_service.rules.actions import ACTIONS, PARTIES, PLACEMENTS, SEVERITIES, ActionSpec, Limit, Names, Repeat
+from rules_service.rules.actions import ACTIONS, PLACEMENTS, SEVERITIES, ActionSpec, Limit, Names, Repeat
 from rules_service.rules.conditions import (
     All,
     AnyOf,
@@ -25,7 +25,6 @@ __all__ = [
     "ACTIONS",
     "IRREGULAR",
     "LISTENABLE",
-    "PARTIES",
     "PLACEMENTS",
     "SEVERITIES",
     "WINDOWED",

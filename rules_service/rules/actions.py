@@ -9,11 +9,9 @@ from typing import Any
 import marshmallow as ma
 
 from rules_service.durations import Duration, parse_duration
+from rules_service.parties import check_party
 from rules_service.problems import DURATION, Place, describe, hint, shaped
 from rules_service.tickets import PRIORITIES
-
-#: Whom an alert can name, beside `user:ID` and `endpoint:ID`.
-PARTIES = ("assignee", "supervisor", "group", "technical", "management", "customer", "followers")
 
 #: Mildest first.
 SEVERITIES = ("info", "warning", "critical")
@@ -227,19 +225,7 @@ def _check_alert(found: dict[str, Any], place: Place, names: Names) -> None:
         except ValueError as error:
             place.at("digest").problem("duration", str(error))
     for index, party in enumerate(found["to"]):
-        kind, _, name = party.partition(":")
-        if kind == "user" and name:
-            ok = name in names.users
-        elif kind == "endpoint" and name:
-            ok = name in names.endpoints
-        else:
-            ok = party in PARTIES
-        if not ok:
-            near = f'; did you mean "user:{party}"?' if party in names.users else hint(party, PARTIES)
-            accepted = f"; accepted: {', '.join(PARTIES)}, user:ID or endpoint:ID"
-            place.at("to", index).problem(
-                "unknown-name", f'unknown party "{party}"{near if "mean" in near else accepted}'
-            )
+        check_party(party, place.at("to", index), names.users, names.endpoints)
 
 
 def _check_target(found: dict[str, Any], place: Place, names: Names) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import marshmallow as ma
 
 from rules_service.durations import parse_duration
+from rules_service.parties import TICKET_PARTIES
 from rules_service.problems import DURATION, Place, check_names, describe, shaped
 from rules_service.rules.actions import ActionSpec, Limit, Names, Repeat, parse_actions, parse_limit
 from rules_service.rules.conditions import (
@@ -145,6 +146,12 @@ def _check_desk_rule(found: dict[str, Any], when: Condition | None, place: Place
         if kind not in DESK_ACTIONS:
             accepted = " or ".join(DESK_ACTIONS)
             place.at("then", index).problem("value", f"a rule `for: desk` can only {accepted}; not {kind}")
+            continue
+        told = item[kind].get("to") if isinstance(item, dict) and isinstance(item[kind], dict) else None
+        for number, party in enumerate(told if isinstance(told, list) else ()):
+            if party in TICKET_PARTIES:
+                text = f"a desk has no {party}; a rule `for: desk` tells supervisor, group, technical, management,"
+                place.at("then", index, kind, "to", number).problem("value", f"{text} user:ID or endpoint:ID")
 
 
 def short_hash(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,9 @@ import marshmallow as ma
 from rules_service.clocks import CLOCKS, Calendar, SlaPolicy, parse_calendar, parse_sla_policy
 from rules_service.connectors import Connector, parse_connector
 from rules_service.machines import Lifecycle, parse_lifecycle
-from rules_service.messages import Template, TemplateError, compile_template, parse_templates
+from rules_service.messages import Template, parse_templates
 from rules_service.problems import Marks, Place, Problem, describe, hint, shaped
 from rules_service.rules import (
-    ActionSpec,
     All,
     Attribute,
     Condition,
@@ -36,6 +35,7 @@ from rules_service.ruleset.endpoints import Endpoint, parse_endpoint
 from rules_service.ruleset.model import DEFAULT_TIERS, Ruleset
 from rules_service.ruleset.ownership import own, owner_of
 from rules_service.ruleset.reading import read_yaml
+from rules_service.ruleset.texts import compile_texts
 from rules_service.teams import (
     EscalationPolicy,
     Roster,
@@ -154,7 +154,6 @@ class _Loader:
         self.single: dict[str, Entry] = {}
         self.named: dict[str, dict[str, Entry]] = {section: {} for section in NAMED_SECTIONS}
         self.listed: dict[str, dict[str, Entry]] = {section: {} for section in LISTED_SECTIONS}
-        self.texts: dict[str, Any] = {}
 
     def load(self) -> Ruleset | None:
         self._collect()
@@ -175,6 +174,7 @@ class _Loader:
         connectors = self._connectors()
         sla_policies = self._sla_policies(vocabulary)
         rules = self._rules(vocabulary, tiers)
+        texts = compile_texts(rules, templates, self._template_names())
         if self.problems or lifecycle is None or roster is None:
             return None
         return Ruleset(
@@ -188,10 +188,10 @@ class _Loader:
             escalation_policies=policies,
             keywords=keywords,
             templates=templates,
-            texts=self.texts,
+            texts=texts,
             endpoints=endpoints,
             connectors=connectors,
-            rules=Rulebook(rules, vocabulary),
+            rules=Rulebook([rule for rule, _ in rules], vocabulary),
             custom=custom,
         )
 
@@ -368,7 +368,7 @@ class _Loader:
                 )
         return tuple(found)
 
-    def _rules(self, vocabulary: Vocabulary, tiers: tuple[str, ...]) -> list[Rule]:
+    def _rules(self, vocabulary: Vocabulary, tiers: tuple[str, ...]) -> list[tuple[Rule, Place]]:
         names = Names(
             users=self.named["users"],
             groups=self.named["groups"],
@@ -384,30 +384,9 @@ class _Loader:
         for data, place in self.listed["rules"].values():
             rule = parse_rule(data, place, vocabulary, names)
             if rule is not None:
-                found.append(
-                    dataclasses.replace(rule, when=_within(owner_of(place.file), rule.when, vocabulary, rule.subject))
-                )
-                self._compile_texts(rule.then, place.at("then"))
+                when = _within(owner_of(place.file), rule.when, vocabulary, rule.subject)
+                found.append((dataclasses.replace(rule, when=when), place))
         return found
-
-    def _compile_texts(self, actions: Iterable[ActionSpec], place: Place) -> None:
-        for index, action in enumerate(actions):
-            inner = place.at(index, action.type)
-            for key in ("text", "summary"):
-                self._compile_within(action.data.get(key), inner.at(key))
-            if action.type == "call":
-                self._compile_within(action.data["data"], inner.at("data"))
-
-    def _compile_within(self, value: object, place: Place) -> None:
-        """Compiles each text of a plain value."""
-        if isinstance(value, dict | list):
-            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-                self._compile_within(item, place.at(key))
-        elif isinstance(value, str) and value not in self.texts:
-            try:
-                self.texts[value] = compile_template(value, self._template_names())
-            except TemplateError as error:
-                place.problem("template", str(error))
 
 
 def _operations(connector: object) -> list[str] | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rules_service.connectors import Connector
-from rules_service.decide import Brakes, adopt, described, due_event, evolve, next_due_at, run, slot_changes
+from rules_service.decide import Brakes, adopt, alert, described, due_event, evolve, next_due_at, run, slot_changes
 from rules_service.rules import ACTIONS
 from rules_service.ruleset import Endpoint, Ruleset, expand
 from rules_service.store import (
@@ -32,7 +32,7 @@ from rules_service.store import (
 )
 from rules_service.store.codec import dump
 from rules_service.teams import Wanted, queue_key
-from rules_service.tickets import SYSTEM, Action, Decision, Event, Person, Ticket
+from rules_service.tickets import SYSTEM, Decision, Event, Person, Ticket
 
 #: Most deadlines of one ticket that one transaction works off.
 MAX_DEADLINES = 20
@@ -220,14 +220,10 @@ class Work:
             if not desks.brake(self.store, self.ruleset.hash, rule_id, self.now):
                 continue
             text = f'The rule "{rule_id}" fired too often and only shadows until the next ruleset is published'
-            action = Action(
-                type="alert",
-                data={"to": ["management"], "severity": "critical", "text": text, "rule": rule_id},
-                cause=f"rule:{rule_id}",
-            )
+            action = alert(self.ruleset, f"rule:{rule_id}", ["management"], "critical", text)
             event_id = f"brake:{self.ruleset.hash[:12]}:{rule_id}"
-            alert = Outgoing(id=action_id(event_id, 1), subject=f"rule:{rule_id}", event_id=event_id, action=action)
-            write_actions(self.store, [alert], self.shared.receivers(self.ruleset, None), self.now)
+            out = Outgoing(id=action_id(event_id, 1), subject=f"rule:{rule_id}", event_id=event_id, action=action)
+            write_actions(self.store, [out], self.shared.receivers(self.ruleset, None), self.now)
 
     def _wait(self, ticket: Ticket) -> None:
         """A ticket left in a queue that distributes is looked at again: soon, or when its desk opens."""

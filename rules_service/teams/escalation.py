@@ -9,6 +9,7 @@ from typing import Any
 import marshmallow as ma
 
 from rules_service.durations import Duration, parse_duration
+from rules_service.parties import check_party
 from rules_service.problems import DURATION, Place, describe, hint, shaped
 
 #: Parties that a step can address by one word.
@@ -106,6 +107,8 @@ def _parse_step(data: object, place: Place, groups: Container[str], users: Conta
     target = _parse_target(found["to"], place.at("to"), groups, users)
     if target is None:
         return None
+    for index, party in enumerate(found["notify"]):
+        check_party(party, place.at("notify", index), users, None)
     return Step(
         **target,
         hand_over=found["hand_over"],

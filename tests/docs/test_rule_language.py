@@ -7,7 +7,8 @@ import pytest
 from rules_service.clocks import CLOCKS
 from rules_service.decide import ATTRIBUTES
 from rules_service.messages.templates import FILTERS
-from rules_service.rules import ACTIONS, PARTIES, PLACEMENTS, RuleSchema
+from rules_service.parties import PARTIES
+from rules_service.rules import ACTIONS, PLACEMENTS, RuleSchema
 from rules_service.rules.operands import OPERATORS
 from rules_service.ruleset import SECTIONS, read_folder
 from rules_service.ruleset.load import TEMPLATE_NAMES, AttributeSchema

@@ -8,7 +8,8 @@ from typing import Any
 from rules_service.clocks import CLOCKS
 from rules_service.connectors import ACTION_DATA
 from rules_service.machines import GUARDS
-from rules_service.rules import ACTIONS, IRREGULAR, LISTENABLE, PARTIES
+from rules_service.parties import PARTIES
+from rules_service.rules import ACTIONS, IRREGULAR, LISTENABLE
 from rules_service.teams import QUEUE_KEYS
 from rules_service.teams.escalation import STEP_PARTIES
 from rules_service.tickets import EVENT_TYPES, ROLES
@@ -221,6 +222,10 @@ RAW: Mapping[str, Mapping[str, Shape]] = {
                     "additionalProperties": False,
                 },
             ]
+        },
+        "notify": {
+            "items": {"anyOf": [{"type": "string", "enum": list(PARTIES)}, {"type": "string", "pattern": "^user:.+$"}]},
+            "description": "Who is told, beside those who are asked and those who follow.",
         },
     },
     "SlaPolicy": {
