@@ -148,7 +148,7 @@ def put_live(store: Store, ruleset: Ruleset, files: Files, now: dt.datetime, by:
         rulesets.store_files(ruleset.hash, texts, rules, now, by)
         if rulesets.active_hash(store) == ruleset.hash:
             return False
-        roster.sync(store, ruleset.roster)
+        roster.sync(store, ruleset.roster, now)
         rulesets.activate(ruleset.hash, now, by)
         return True
 

@@ -15,7 +15,7 @@ import marshmallow as ma
 from rules_service.errors import InvalidUsers
 from rules_service.problems import hint
 from rules_service.service.storable import storable
-from rules_service.teams import Added, User
+from rules_service.teams import Added, User, addressable
 from rules_service.tickets import STAFF_ROLES
 
 #: Most users of one import.
@@ -79,8 +79,8 @@ class UserRowSchema(UserFieldsSchema):
 
     @ma.validates("id")
     def _fits_an_address(self, value: str, **_: Any) -> None:
-        if "/" in value:
-            raise ma.ValidationError("must not hold a slash")
+        if not addressable(value):
+            raise ma.ValidationError("must not hold a slash, nor be . or .., which no address can name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,9 +40,10 @@ def insert(
 
 
 def read(store: Store, key_id: str) -> StoredKey | None:
-    """The key with this id, unless it was disabled."""
+    """The key with this id, unless it was disabled or its user is no longer in the roster."""
     row = store.row(
-        "SELECT id, name, secret_sha256, scopes, role, user_id FROM api_key WHERE id = ? AND disabled_at IS NULL",
+        "SELECT id, name, secret_sha256, scopes, role, user_id FROM api_key k WHERE id = ? AND disabled_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM member m WHERE m.id = k.user_id AND NOT m.active)",
         key_id,
     )
     if row is None:

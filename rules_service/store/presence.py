@@ -54,14 +54,14 @@ def fall_silent(store: Store, user_id: str, heard_at: dt.datetime, now: dt.datet
 
 
 def left_tickets(store: Store, since: dt.datetime, limit: int) -> list[tuple[str, str, dt.datetime]]:
-    """(ticket, holder, since when) of open tickets whose holder is not online since then or longer.
+    """(ticket, holder, since when) of open tickets whose holder is not online, or not in the roster, since then.
 
     Tickets that could not be released from that absence before, by the lifecycle, are not named again.
     """
     rows = store.rows(
         "SELECT t.id, m.id, m.presence_at FROM member m"
         " JOIN ticket t ON t.assignee = m.id AND t.live AND t.closed_at IS NULL"
-        " WHERE m.presence <> 'online' AND m.presence_at <= ? AND NOT EXISTS"
+        " WHERE (m.presence <> 'online' OR NOT m.active) AND m.presence_at <= ? AND NOT EXISTS"
         " (SELECT 1 FROM event e WHERE e.event_id = 'left:' || t.id || ':' || m.id || ':' || m.presence_at)"
         " ORDER BY m.presence_at, t.created_at LIMIT ?",
         micros(since), limit,
@@ -70,9 +70,10 @@ def left_tickets(store: Store, since: dt.datetime, limit: int) -> list[tuple[str
 
 
 def is_gone(store: Store, user_id: str, since: dt.datetime) -> bool:
-    """Whether a user is not online since then, and stays so until the transaction ends."""
+    """Whether a user is not online, or not in the roster, since then, and stays so until the transaction ends."""
     row = store.row(
-        "SELECT 1 FROM member WHERE id = ? AND presence <> 'online' AND presence_at = ?" + store.for_update,
+        "SELECT 1 FROM member WHERE id = ? AND (presence <> 'online' OR NOT active) AND presence_at = ?"
+        + store.for_update,
         user_id, micros(since),
     )  # fmt: skip
     return row is not None

@@ -65,16 +65,26 @@ def known_ids(store: Store) -> frozenset[str]:
     return frozenset(row[0] for row in store.rows("SELECT id FROM member"))
 
 
-def sync(store: Store, roster: Roster) -> None:
+def sync(store: Store, roster: Roster, now: dt.datetime) -> None:
     """Brings users, memberships, skills and maxima in line with new rule files; load and presence are kept.
 
     A user of a file takes over one of the same id who was added by API; a user whom no file defines any more becomes
-    inactive. Every desk's queue is looked at, since who may receive what has changed.
+    inactive, and counts as gone from now on. Every desk's queue is looked at, since who may receive what has changed.
     """
     lock(store)
     added_by_api = added(store)
     merged = roster.with_added(added_by_api.values())
-    store.sql("UPDATE member SET active = FALSE WHERE source = 'ruleset' AND active")
+    known = {row[0] for row in store.rows("SELECT id FROM member WHERE source = 'ruleset' AND active")}
+    gone = sorted(known - merged.users.keys())
+    for start in range(0, len(gone), _CHUNK):
+        chunk = gone[start : start + _CHUNK]
+        store.sql(
+            "UPDATE member SET active = FALSE,"
+            " presence_at = CASE WHEN presence = 'online' OR presence_at IS NULL THEN ? ELSE presence_at END"
+            f" WHERE id IN ({', '.join('?' * len(chunk))})",
+            micros(now),
+            *chunk,
+        )
     write(store, merged, merged.users.values(), {user_id: found.desks for user_id, found in added_by_api.items()})
     store.sql("DELETE FROM membership WHERE user_id NOT IN (SELECT id FROM member WHERE active)")
     for desk in sorted(roster.desks):

@@ -1,7 +1,7 @@
 """Who serves what: groups, desks, users, their maxima, and which desk a ticket belongs to."""
 
 from rules_service.teams.escalation import EscalationPolicy, EscalationPolicySchema, Step, parse_escalation_policy
-from rules_service.teams.parse import DeskSchema, GroupSchema, UserSchema, parse_targets, parse_teams
+from rules_service.teams.parse import DeskSchema, GroupSchema, UserSchema, addressable, parse_targets, parse_teams
 from rules_service.teams.presence import PresencePolicy, PresenceSchema, parse_presence
 from rules_service.teams.queues import queue_key
 from rules_service.teams.roster import QUEUE_KEYS, Added, Desk, Group, Roster, User, Wanted
@@ -22,6 +22,7 @@ __all__ = [
     "User",
     "UserSchema",
     "Wanted",
+    "addressable",
     "parse_escalation_policy",
     "parse_presence",
     "parse_targets",

@@ -67,6 +67,7 @@ def parse_teams(
 ) -> Roster | None:
     """The roster, or None after reporting every problem. `whole` is where something absent altogether is reported."""
     before = len(whole.problems)
+    _check_names_fit(groups, desks, users)
     known_users = {name: user for name, entry in users.items() if (user := _user(name, *entry, groups)) is not None}
     known_groups = {}
     for name, (data, place) in groups.items():
@@ -99,6 +100,20 @@ def parse_teams(
         default_desk=str(default_desk[0]),
         desks_of={user: tuple(names) for user, names in desks_of.items()},
     )
+
+
+def addressable(name: str) -> bool:
+    """Whether the path of an address can name it."""
+    return "/" not in name and name not in (".", "..")
+
+
+def _check_names_fit(*sections: Entries) -> None:
+    """Users, groups and desks are part of addresses."""
+    for entries in sections:
+        for name, (_, place) in entries.items():
+            if not addressable(name):
+                text = f'"{name}" cannot be part of an address; use a name without slash that is not . or ..'
+                place.problem("value", text, key=True)
 
 
 def _user(name: str, data: object, place: Place, groups: Entries) -> User | None:

@@ -6,6 +6,7 @@ import pytest
 
 from rules_service.service.keys import create_key
 from tests.api.test_bad_input import Refusals
+from tests.scene import travel_files, variant
 
 HEADER = "id,name,group,role,level,skills,max_assignment,desks"
 
@@ -121,7 +122,11 @@ def test_every_bad_row_is_reported_and_no_row_is_taken(refused):
         (b'{"users": [{"id": 5}]}', "application/json", "row 1, id: must be text"),
         (b'{"users": [{"id": ""}]}', "application/json", "row 1, id: must be text of 1 to 200"),
         (b'{"users": [{"id": "\\ud800"}]}', "application/json", "row 1, id: must be valid Unicode"),
-        (b'{"users": [{"id": "a/presence"}]}', "application/json", "row 1, id: must not hold a slash"),
+        (
+            b'{"users": [{"id": "a/presence"}]}',
+            "application/json",
+            "row 1, id: must not hold a slash, nor be . or .., which no address can name",
+        ),
         (b'{"users": [{"id": "a", "rank": 1}]}', "application/json", 'row 1, rank: unknown column "rank"'),
         (b'{"users": [{"id": "a", "skills": "x"}]}', "application/json", "row 1, skills: must be a list"),
         (b'{"users": [{"id": "a", "level": 1.5}]}', "application/json", "row 1, level: must be a whole number"),
@@ -193,6 +198,18 @@ def test_the_keys_of_who_is_taken_out_end(client, scene):
     assert client.get(**asked).status_code == 200
     client.delete("/v1/users/new")
     assert client.get(**asked).status_code == 401
+
+
+def test_a_key_of_whom_no_file_names_any_more_does_nothing_until_they_are_back(client, scene):
+    with_guest = variant(add={"guest.yaml": "version: 1\nusers: {guest: {group: hotel}}\n"})
+    scene.publish(with_guest)
+    own = create_key(scene.store, scene.clock(), name="own", scopes=["users:read"], role="agent", user_id="guest")
+    asked = {"path": "/v1/users/guest", "headers": {"Authorization": f"Bearer {own}"}}
+    assert client.get(**asked).status_code == 200
+    scene.publish(travel_files())
+    assert client.get(**asked).status_code == 401
+    scene.publish(with_guest)
+    assert client.get(**asked).status_code == 200
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)

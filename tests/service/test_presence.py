@@ -99,6 +99,32 @@ def test_the_tickets_of_who_stays_away_go_to_a_colleague_and_the_helpdesk_is_tol
     assert scene.log("t1").count("ticket.released") == 1
 
 
+def desk_of(*members):
+    users = "".join(f"  {name}: {{group: hotel}}\n" for name in members if name == "guest")
+    return (
+        "version: 1\ndesks:\n  letters: {group: hotel, channels: [letter], supervisor: hs1, max_assignment: 5,"
+        f" members: [{', '.join(members)}]}}\n" + (f"users:\n{users}" if users else "")
+    )
+
+
+def test_the_tickets_of_whom_the_rule_files_no_longer_name_go_to_a_colleague_too(store):
+    files = lambda *members: variant(add={"presence.yaml": RULES, "desk.yaml": desk_of(*members)})  # noqa: E731
+    scene = Scene(store, files=files("guest", "ha1"))
+    scene.online("guest")
+    scene.create(desk="letters", group=None)
+    assert scene.ticket().assignee == "guest"
+    scene.clock.advance(3_600)
+    scene.publish(files("ha1"))
+    scene.online("ha1")
+    for seconds, holder in ((0, "guest"), (599, "guest"), (1, "ha1")):
+        scene.clock.advance(seconds)
+        scene.online("ha1")
+        look(scene)
+        assert scene.ticket().assignee == holder
+    scene.loads_hold()
+    scene.worker.relay.stop()
+
+
 def test_who_comes_back_between_the_look_and_the_change_keeps_their_tickets(scene, monkeypatch):
     scene.online("ha1")
     scene.create()
