@@ -37,13 +37,16 @@ LOCK_EVERY_S = 0.004
 #: How long a worker may take over one timer before another one takes it up.
 TIMER_LEASE = dt.timedelta(seconds=30)
 
+#: So many tickets of a queue may fail before the fault is not theirs; the queue is looked at again later.
+MOST_FAILED = 10
+
 #: Tickets or timers that one look takes on.
 BATCH = 100
 
 #: How soon a desk is looked at again whose next ticket nobody may be given.
 REFUSED_AGAIN = dt.timedelta(seconds=0.5)
 
-#: How long after a ticket failed its deadlines are tried again.
+#: How long after a ticket failed it is tried again.
 FAILED_AGAIN = dt.timedelta(minutes=1)
 
 #: Tickets that one look judges anew after a change of rules, and the pause after it, so that events go first.
@@ -161,7 +164,8 @@ class Worker:
     def drain(self, desk_name: str) -> dt.datetime | None:
         """Hands out a desk's queue in its order until no slot is free.
 
-        Returns when to look again: when a closed desk opens, or soon where who has a slot may not be given the ticket.
+        Returns when to look again: when a closed desk opens, or soon where who has a slot may not be given the ticket,
+        or where one failed, which holds up no other.
         """
         ruleset = self.live.ruleset()
         desk = ruleset.roster.desks.get(desk_name)
@@ -172,16 +176,22 @@ class Worker:
             # Whoever came online early has moved the timer from the desk's opening to now.
             waits = people.next_queued(self.store, desk_name) is not None
             return calendar.next_open(now) if waits else None
-        while not self.stopping.is_set():
-            ticket_id = people.next_queued(self.store, desk_name)
+        failed: set[str] = set()
+        while not self.stopping.is_set() and len(failed) < MOST_FAILED:
+            ticket_id = people.next_queued(self.store, desk_name, failed)
             try:
                 if ticket_id is None or not self.events.distribute(ticket_id):
                     break
+            except (NoRuleset, *AWAY):
+                raise
             except ClaimRefused:
                 # A user who was added a moment ago is claimed by the database and unknown to the ruleset in force here.
                 self.live.follow()
                 return self.clock() + REFUSED_AGAIN
-        return None
+            except Exception:
+                failed.add(str(ticket_id))
+                log.exception("ticket_not_distributed", ticket=ticket_id, desk=desk_name)
+        return self.clock() + FAILED_AGAIN if failed else None
 
     def run_presence(self) -> bool:
         """Takes silent agents offline, and their tickets from those who are gone; True when there may be more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Collection
 from typing import Any
 
 from rules_service.clock import instant, micros
@@ -84,12 +85,14 @@ def groups(store: Store) -> dict[str, tuple[int, int]]:
     return {team: (total, int(online)) for team, total, online in rows}
 
 
-def next_queued(store: Store, desk: str) -> str | None:
-    """Id of the first ticket of a desk's queue, by the index of queues; None when it is empty."""
-    row = store.row(
-        "SELECT id FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY queue_key, id LIMIT 1", desk
+def next_queued(store: Store, desk: str, passed_over: Collection[str] = ()) -> str | None:
+    """Id of the first ticket of a desk's queue but those passed over, by the index of queues; None when it is empty."""
+    rows = store.rows(
+        "SELECT id FROM ticket WHERE desk = ? AND queued_at IS NOT NULL ORDER BY queue_key, id LIMIT ?",
+        desk,
+        len(passed_over) + 1,
     )
-    return None if row is None else str(row[0])
+    return next((str(row[0]) for row in rows if row[0] not in passed_over), None)
 
 
 def due_timers(store: Store, now: dt.datetime, limit: int) -> list[tuple[str, str, dt.datetime]]:

@@ -130,6 +130,30 @@ def test_a_queue_is_looked_at_again_in_case_a_slot_was_freed_in_between(small):
     assert small.ticket().assignee == "ha2"
 
 
+def test_a_ticket_that_fails_holds_up_none_behind_it_and_is_tried_again(small, monkeypatch, caplog):
+    _fill(small)
+    for number in range(3):
+        small.create(f"q{number}")
+        small.clock.advance(1)
+    real = small.service.distribute
+
+    def stumbling(ticket_id):
+        if ticket_id in ("q0", "q1"):
+            raise KeyError(ticket_id)
+        return real(ticket_id)
+
+    monkeypatch.setattr(small.service, "distribute", stumbling)
+    small.send("ticket.closed", "full0", by="ha1")
+    small.run_timers()
+    assert [small.ticket(f"q{number}").assignee for number in range(3)] == [None, None, "ha1"]
+    assert caplog.text.count("ticket_not_distributed") == 2
+    monkeypatch.setattr(small.service, "distribute", real)
+    small.store.transact(lambda: small.store.sql("UPDATE member SET slot_limit = 3 WHERE id = 'ha1'"))
+    small.clock.advance(61)
+    small.run_timers()
+    assert [small.ticket(f"q{number}").assignee for number in range(3)] == ["ha1", None, "ha1"]
+
+
 def test_a_supervisor_may_go_over_the_maximum_and_then_nothing_is_assigned_until_below(small):
     _fill(small)
     small.create()
