@@ -30,6 +30,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "until": (),
     "online": (),
     "offline": (),
+    "away": (),
     "load": (),
     "expect": (),
 }
@@ -167,7 +168,7 @@ def parse_step(data: object, place: Place, ruleset: Ruleset, given: Given, known
         case "until":
             at = parse_instant(value, here)
             return [] if at is None else [Until(at=at)]
-        case "online" | "offline":
+        case "online" | "offline" | "away":
             return [Presence(users=parse_users(value, here, ruleset), online=verb == "online")]
         case "load":
             return [Loads(counts=parse_loads(value, here, ruleset))]

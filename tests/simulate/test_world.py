@@ -87,7 +87,7 @@ def test_it_claims_whom_the_store_claims(sqlite, users, desks, steps):
     world = MemoryWorld(ruleset, NINE)
     store = Store(sqlite.emptied())
     try:
-        store.transact(lambda: sync(store, ruleset.roster))
+        store.transact(lambda: sync(store, ruleset.roster, NINE))
         for step in steps:
             world.now += dt.timedelta(seconds=1)
             assert _taken(store, world, step, len(users), len(desks)) is True
