@@ -15,9 +15,9 @@ from tests.scene import VARIABLES, FakeClock, Scene, ruleset_of, travel_files
 DATABASES = ("sqlite", "postgres")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def logs():
-    """Logs go to the standard library's logging, as they do in the service, where tests can read them."""
+    """Logs go to the standard library's logging, where tests can read them, whatever the test before has configured."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

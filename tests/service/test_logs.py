@@ -1,6 +1,7 @@
 """What goes to the log, and what does not."""
 
 import json
+import logging
 
 import structlog
 
@@ -14,16 +15,16 @@ def fail(message):
     raise RuntimeError(message)
 
 
-def test_a_row_that_the_database_quotes_in_an_error_is_left_out(capsys):
+def test_a_row_that_the_database_quotes_in_an_error_is_left_out(capsys, monkeypatch):
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", root.handlers)
+    monkeypatch.setattr(root, "level", root.level)
+    logs.configure("info")
     try:
-        logs.configure("info")
-        try:
-            fail(QUOTED)
-        except RuntimeError:
-            structlog.get_logger().exception("request_failed")
-        line = json.loads(capsys.readouterr().err)
-    finally:
-        structlog.reset_defaults()
+        fail(QUOTED)
+    except RuntimeError:
+        structlog.get_logger().exception("request_failed")
+    line = json.loads(capsys.readouterr().err)
     assert "RuntimeError: null value" in line["exception"]
     assert "Budi" not in line["exception"]
     assert "his card" not in line["exception"]
