@@ -23,7 +23,7 @@ def told(scene):
 @pytest.fixture
 def invoke(told, monkeypatch):
     monkeypatch.setenv("RULES_SERVICE_DATABASE", told.store.url)
-    monkeypatch.setattr(cli, "utc_now", told.clock)
+    monkeypatch.setattr("rules_service.cli.tickets.utc_now", told.clock)
 
     def run(*arguments, status=0):
         done = CliRunner().invoke(cli.main, ["explain", *arguments], catch_exceptions=False)

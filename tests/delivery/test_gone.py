@@ -76,7 +76,7 @@ def test_it_is_told_once_in_the_log_by_readiness_and_by_metrics(scene, gone, rel
 
 
 def test_doctor_tells_of_it(scene, gone, relay):
-    from rules_service.diagnosis import examine
+    from rules_service.cli.diagnosis import examine
 
     settings = read_settings({"RULES_SERVICE_DATABASE": scene.store.url, **VARIABLES})
     (found,) = [finding for finding in examine(settings) if finding.name == "endpoint helpdesk"]

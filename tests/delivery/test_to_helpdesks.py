@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from rules_service.cli.diagnosis import examine
 from rules_service.delivery.relay import BACKOFF_S
-from rules_service.diagnosis import examine
 from rules_service.settings import read_settings
 from rules_service.store import outbox
 from tests.delivery.receivers import Receiver, at_once, deliveries, variables
