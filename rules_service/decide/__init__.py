@@ -8,11 +8,10 @@ from rules_service.decide.draft import described
 from rules_service.decide.firing import Brakes, prime
 from rules_service.decide.holding import told_together
 from rules_service.decide.loading import check_ruleset, load_ruleset
-from rules_service.decide.moves import move_of
 from rules_service.decide.run import EmptyWorld, World, run
 from rules_service.decide.slots import holder, slot_changes
 from rules_service.decide.telling import alert
-from rules_service.decide.triggers import EVENT_OF
+from rules_service.decide.triggers import EVENT_OF, move_of
 
 __all__ = [
     "ATTRIBUTES",

@@ -10,8 +10,9 @@ from rules_service import clocks
 from rules_service.decide.draft import Draft
 from rules_service.decide.escalating import move_escalation
 from rules_service.decide.firing import Brakes, Chain, fire_rules, prime
-from rules_service.decide.moves import actor_of, gone, happen, in_order, is_answer, new_ticket
+from rules_service.decide.moves import actor_of, gone, happen, is_answer, new_ticket
 from rules_service.decide.service_levels import move_clocks
+from rules_service.decide.triggers import in_order
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import INTERNAL_EVENT_TYPES, STAFF_ROLES, Decision, Event, Snapshot
 

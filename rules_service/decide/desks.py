@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from rules_service.decide.attributes import ATTRIBUTES
 from rules_service.decide.firing import limit_ends_at, repeat_is_due, spoken
 from rules_service.decide.holding import hold
 from rules_service.decide.telling import told
 from rules_service.messages import Dotted, render, render_within
-from rules_service.rules import ActionSpec
+from rules_service.rules import ActionSpec, Rule
 from rules_service.ruleset import Ruleset
 from rules_service.tickets import Action, Firing, RuleMemory
 
@@ -55,26 +55,25 @@ def decide_desk(
         because = {name: row.get(name) for name in sorted(ruleset.rules.reads[rule.id])}
         if rule.limit is not None and limit_ends_at(ruleset, desk, rule.limit, remembered, 0, now) is not None:
             continue
-        keep = rule.limit.count if rule.limit else 1
-        kept[rule.id] = replace(
-            remembered,
-            spent=True,
-            fired_count=remembered.fired_count + 1,
-            fired_at=(*remembered.fired_at, now)[-keep:],
-            total_count=remembered.total_count + 1,
-        )
+        kept[rule.id] = _fired(rule, remembered, now)
         shadow = rule.mode == "shadow" or rule.id in ruleset.braked
-        firings.append(
-            Firing(
-                rule_id=rule.id,
-                outcome="shadow" if shadow else "fired",
-                reason="its conditions became true",
-                because=because,
-            )
-        )
+        outcome: Literal["shadow", "fired"] = "shadow" if shadow else "fired"
+        reason = "its conditions became true"
+        firings.append(Firing(rule_id=rule.id, outcome=outcome, reason=reason, because=because))
         if not shadow:
             actions += [_action(ruleset, rule.id, spec, row, now) for spec in rule.then]
     return DeskDecision(desk=desk, row=row, memory=kept, firings=tuple(firings), actions=tuple(actions))
+
+
+def _fired(rule: Rule, remembered: RuleMemory, now: dt.datetime) -> RuleMemory:
+    keep = rule.limit.count if rule.limit else 1
+    return replace(
+        remembered,
+        spent=True,
+        fired_count=remembered.fired_count + 1,
+        fired_at=(*remembered.fired_at, now)[-keep:],
+        total_count=remembered.total_count + 1,
+    )
 
 
 def _action(ruleset: Ruleset, rule_id: str, spec: ActionSpec, row: Mapping[str, Any], now: dt.datetime) -> Action:

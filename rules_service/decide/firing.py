@@ -65,33 +65,40 @@ def fire_rules(draft: Draft, chain: Chain, brakes: Brakes) -> None:
     used: set[str] = set()
     for rule in matching:
         remembered = memory.get(rule.id) or RuleMemory(when_hash=rule.when_hash)
-        if (
-            not rule.on
-            and remembered.spent
-            and not repeat_is_due(draft.ruleset, draft.ticket.desk, rule, remembered, draft.now)
-        ):
+        again = rule.on or not remembered.spent
+        if not again and not repeat_is_due(draft.ruleset, draft.ticket.desk, rule, remembered, draft.now):
             continue
-        because = {name: _plain(row.get(name)) for name in sorted(draft.ruleset.rules.reads[rule.id])}
+        because = {name: _plain(row.get(name)) for name in sorted(rules.reads[rule.id])}
         held_back = _held_back(draft, rule, remembered, chain, brakes)
-        if held_back is not None:
+        if held_back is None:
+            if not rule.on or rule.limit is not None:
+                memory[rule.id] = _fired(remembered, rule, draft)
+            _fire(draft, rule, because, facts, chain, used, brakes)
+        else:
             draft.firings.append(Firing(rule_id=rule.id, outcome="held_back", reason=held_back, because=because))
             if remembered.spent:
                 memory[rule.id] = replace(remembered, held_back_at=draft.now)
-            continue
-        if not rule.on or rule.limit is not None:
-            memory[rule.id] = _fired(remembered, rule, draft)
-        chain.fired.add(rule.id)
-        draft.firings_at = (*(at for at in draft.firings_at if draft.now - at < _DAY), draft.now)
-        shadow = rule.mode == "shadow" or rule.id in draft.ruleset.braked
-        notes = () if shadow else _act(draft, rule, facts, used, brakes)
-        outcome = "shadow" if shadow else "fired"
-        reason = f"{draft.event.type}" if rule.on else "its conditions became true"
-        draft.firings.append(
-            Firing(rule_id=rule.id, outcome=outcome, reason=reason, because=because, notes=tuple(notes))  # type: ignore[arg-type]
-        )
-        if rule.stop and chain.stopped_by is None and not shadow:
-            chain.stopped_by = rule
     draft.memory = memory
+
+
+def _fire(
+    draft: Draft, rule: Rule, because: Mapping[str, Any], facts: Facts, chain: Chain, used: set[str], brakes: Brakes
+) -> None:
+    """Carries out one rule, or only notes that it would have been, where it shadows."""
+    chain.fired.add(rule.id)
+    draft.firings_at = (*(at for at in draft.firings_at if draft.now - at < _DAY), draft.now)
+    shadow = rule.mode == "shadow" or rule.id in draft.ruleset.braked
+    draft.firings.append(
+        Firing(
+            rule_id=rule.id,
+            outcome="shadow" if shadow else "fired",
+            reason=draft.event.type if rule.on else "its conditions became true",
+            because=because,
+            notes=() if shadow else tuple(_act(draft, rule, facts, used, brakes)),
+        )
+    )
+    if rule.stop and chain.stopped_by is None and not shadow:
+        chain.stopped_by = rule
 
 
 def _judged_at(draft: Draft) -> dt.datetime:

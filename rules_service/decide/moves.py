@@ -6,11 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from rules_service.decide.draft import Draft, described
+from rules_service.decide.draft import Draft
+from rules_service.decide.holders import assigned, begin_stint, end_stint, released, to_queue, transferred
+from rules_service.decide.triggers import impossible, in_order, move_of, trigger
 from rules_service.decide.updates import update
-from rules_service.machines import Move, Refused
+from rules_service.machines import Refused
 from rules_service.ruleset import Ruleset
-from rules_service.tickets import SYSTEM, Actor, Event, Person, Reason, Snapshot, Stint, Ticket
+from rules_service.tickets import SYSTEM, Actor, Event, Reason, Ticket
 
 #: Triggers that an unnamed actor is taken to be the assignee for.
 _BY_ASSIGNEE = ("ticket.opened", "message.sent", "ticket.closed")
@@ -58,48 +60,6 @@ def new_ticket(ruleset: Ruleset, event: Event, now: dt.datetime) -> Ticket:
     )
 
 
-def move_of(
-    ruleset: Ruleset, snapshot: Snapshot, ticket: Ticket, actor: Actor, now: dt.datetime, event: Event | None
-) -> Move:
-    """What the guards look at when `actor` wants to move `ticket`; without an event, a query about what is possible."""
-
-    def person(user_id: str | None) -> Person | None:
-        return (snapshot.people.get(user_id) or described(ruleset, user_id)) if user_id else None
-
-    data = event.data if event is not None else {}
-    target = data.get("assignee")
-    holder = person(ticket.assignee)
-    group = ruleset.roster.groups.get(ticket.group or "")
-    followers = snapshot.escalation.followers if snapshot.escalation else ()
-    reopen_within = ruleset.lifecycle.reopen_within
-    return Move(
-        ticket=ticket,
-        actor=actor,
-        now=now,
-        actor_person=person(actor.id),
-        target=person(target),
-        target_named=target is not None,
-        override=data.get("override") is True,
-        cause=event.cause if event is not None else None,
-        escalated_by_groups=frozenset(found.group for name in followers if (found := person(name)) and found.group),
-        # Whoever has left the roster holds their tickets for the team until a supervisor moves them.
-        assignee_group=holder.group if holder else ticket.group if ticket.assignee else None,
-        transfer_limit=group.transfer_limit if group else None,
-        reopen_until_at=ruleset.later(ticket.desk, ticket.closed_at, reopen_within)
-        if reopen_within is not None and ticket.closed_at is not None
-        else None,
-        data=data,
-    )
-
-
-def in_order(event: Event) -> bool:
-    """Whether events come in the order in which they happened: requests, what the service causes, and connectors.
-
-    A connector tells in order, but its helpdesk's clock may be behind ours, which dates what a poll found.
-    """
-    return event.request or event.cause is not None or event.source is not None
-
-
 def is_answer(draft: Draft) -> bool:
     """Whether a person wrote to the customer; a machine's message is never a response."""
     by_person = draft.event.data.get("automated") is not True and draft.actor.role not in ("system", "customer")
@@ -117,134 +77,6 @@ def gone(draft: Draft) -> None:
     draft.marks.append("gone")
     if draft.event.request:
         draft.reasons.append(Reason(code="gone", text="the helpdesk deleted the ticket, or merged it into another"))
-
-
-def trigger(draft: Draft, name: str) -> bool:
-    """Fires a trigger; True when the ticket moved.
-
-    A refused request changes nothing. A refused fact is followed all the same, and marked irregular. Source: facts and
-    requests, DESIGN section 3.
-    """
-    move = move_of(draft.ruleset, draft.before, draft.ticket, draft.actor, draft.now, draft.event)
-    lifecycle = draft.ruleset.lifecycle
-    outcome = lifecycle.fire(name, move)
-    if isinstance(outcome, Refused):
-        draft.reasons += outcome.reasons
-        if draft.event.request:
-            draft.outcome = "refused"
-            return False
-        draft.outcome = "irregular"
-        status = lifecycle.target_of(name, draft.ticket.status) or draft.ticket.status
-        if lifecycle.states[status].slot_held and draft.stint is None and name not in ("assign", "reassign"):
-            # Nobody holds it, so it cannot stand where somebody does.
-            status = draft.ticket.status
-    else:
-        status = outcome.status
-        if outcome.moved and status == draft.ticket.status:
-            draft.set(status_since_at=draft.now)
-    if status != draft.ticket.status:
-        stopped = lifecycle.states[status].clock == "stopped"
-        closed_at = (draft.ticket.closed_at or draft.at) if stopped else None
-        draft.set(status=status, status_since_at=draft.now, closed_at=closed_at)
-    return True
-
-
-def _impossible(draft: Draft, reason: Reason) -> None:
-    """Notes that the event says nothing that could be done: a request is refused, a fact is irregular."""
-    draft.outcome = "refused" if draft.event.request else "irregular"
-    draft.reasons.append(reason)
-
-
-# --- assignment ------------------------------------------------------------------------------------------------------
-
-
-def _end_stint(draft: Draft, by: str) -> None:
-    if draft.stint is not None:
-        draft.ended_stints.append(replace(draft.stint, ended_at=draft.now, ended_by=by))
-        draft.set(last_assignee=draft.stint.agent_id)
-        draft.stint = None
-
-
-def _begin_stint(draft: Draft, agent_id: str, *, taken_from: str | None = None) -> None:
-    person = draft.person(agent_id)
-    over = person is not None and not person.has_free_slot and not draft.event.data.get("claimed")
-    draft.set(assignee=agent_id, queued_at=None, stint_number=draft.ticket.stint_number + 1)
-    draft.stint = Stint(
-        number=draft.ticket.stint_number,
-        agent_id=agent_id,
-        desk=draft.ticket.desk,
-        assigned_at=draft.at,
-        over_maximum=over,
-        taken_from=taken_from,
-        responded_at=_told_before(draft, agent_id),
-    )
-    if over:
-        draft.marks.append("over_maximum")
-
-
-def _told_before(draft: Draft, agent_id: str) -> dt.datetime | None:
-    """When the agent answered, where that was told before the assignment that it followed."""
-    sent_at = draft.ticket.last_sent_at
-    told = sent_at is not None and draft.ticket.last_sent_by == agent_id and not in_order(draft.event)
-    return sent_at if told and sent_at is not None and sent_at >= draft.at else None
-
-
-def _to_queue(draft: Draft, by: str) -> None:
-    _end_stint(draft, by)
-    draft.set(assignee=None, queued_at=draft.at)
-
-
-def _assigned(draft: Draft) -> None:
-    """Nobody held it: assign. Another held it: reassign. To nobody: release. The same again: unchanged."""
-    if "assignee" not in draft.event.data:
-        text = "data.assignee is required: a user's id, or null for nobody"
-        _impossible(draft, Reason(code="missing_data", text=text))
-        return
-    agent_id = draft.event.data["assignee"]
-    holder = draft.ticket.assignee
-    held = draft.stint is not None
-    if agent_id == holder and (held or agent_id is None):
-        draft.outcome = "unchanged"
-        return
-    if agent_id is None:
-        if trigger(draft, "release"):
-            _to_queue(draft, "release")
-            draft.tell("reassign", to=None, previous=holder)
-        return
-    name = "reassign" if held else "assign"
-    if trigger(draft, name):
-        _end_stint(draft, name)
-        _begin_stint(draft, agent_id, taken_from=holder if held else None)
-        draft.tell("reassign", to=agent_id, previous=holder)
-
-
-def _released(draft: Draft) -> None:
-    holder = draft.ticket.assignee
-    if holder is None and not draft.event.request:
-        draft.outcome = "unchanged"
-    elif trigger(draft, "release"):
-        _to_queue(draft, "release")
-        draft.tell("reassign", to=None, previous=holder)
-
-
-def _transferred(draft: Draft) -> None:
-    data, roster = draft.event.data, draft.ruleset.roster
-    if not (data.get("desk") in roster.desks or data.get("group") in roster.groups):
-        text = "a transfer names a `group` or a `desk` of the ruleset"
-        _impossible(draft, Reason(code="unknown_target", text=text))
-        return
-    desk = roster.desk_for(desk=data.get("desk"), group=data.get("group"), channel=draft.ticket.channel)
-    if desk == draft.ticket.desk and not draft.event.request:
-        draft.outcome = "unchanged"
-        return
-    holder, origin = draft.ticket.assignee, draft.ticket.desk
-    if trigger(draft, "transfer"):
-        draft.set(desk=desk, group=roster.desks[desk].group, transfers_count=draft.ticket.transfers_count + 1)
-        _to_queue(draft, "transfer")
-        draft.tell("transfer", group=draft.ticket.group, desk=desk, from_desk=origin, previous=holder)
-
-
-# --- the rest of the lifecycle ---------------------------------------------------------------------------------------
 
 
 def _opened(draft: Draft) -> None:
@@ -302,7 +134,7 @@ def _closed(draft: Draft) -> None:
     if draft.ticket.closed_at is not None and not draft.event.request:
         draft.outcome = "unchanged"
     elif trigger(draft, "close"):
-        _end_stint(draft, "close")
+        end_stint(draft, "close")
         draft.set(closed_at=draft.at, queued_at=None, waiting_since_at=None)
         draft.tell("close")
 
@@ -311,7 +143,7 @@ def _reopened(draft: Draft) -> None:
     if draft.ticket.closed_at is None and not draft.event.request:
         draft.outcome = "unchanged"
     elif trigger(draft, "reopen"):
-        _to_queue(draft, "reopen")
+        to_queue(draft, "reopen")
         draft.set(closed_at=None, reopens_count=draft.ticket.reopens_count + 1)
         draft.tell("reopen")
 
@@ -322,7 +154,7 @@ def _escalated(draft: Draft) -> None:
     name = draft.event.data.get("policy")
     if name is not None and name not in policies:
         accepted = ", ".join(policies) or "none is defined"
-        _impossible(
+        impossible(
             draft, Reason(code="unknown_target", text=f'unknown escalation policy "{name}"; accepted: {accepted}')
         )
         return
@@ -359,7 +191,7 @@ def _imported(draft: Draft) -> None:
     if state.clock == "stopped":
         draft.set(closed_at=draft.now, queued_at=None, assignee=data.get("assignee"))
     elif data.get("assignee"):
-        _begin_stint(draft, data["assignee"])
+        begin_stint(draft, data["assignee"])
         if not state.slot_held:
             held = next(name for name, found in draft.ruleset.lifecycle.states.items() if found.slot_held)
             draft.set(status=held)
@@ -367,7 +199,7 @@ def _imported(draft: Draft) -> None:
 
 def _gone(draft: Draft) -> None:
     """It leaves queues, its slot is free, its clocks are void, its rules stop."""
-    _end_stint(draft, draft.event.type.removeprefix("ticket."))
+    end_stint(draft, draft.event.type.removeprefix("ticket."))
     draft.set(live=False, queued_at=None, waiting_since_at=None)
 
 
@@ -416,10 +248,10 @@ _HANDLERS: Mapping[str, Callable[[Draft], None]] = {
     "ticket.created": _created,
     "ticket.imported": _imported,
     "ticket.opened": _opened,
-    "ticket.assigned": _assigned,
-    "ticket.reassigned": _assigned,
-    "ticket.released": _released,
-    "ticket.transferred": _transferred,
+    "ticket.assigned": assigned,
+    "ticket.reassigned": assigned,
+    "ticket.released": released,
+    "ticket.transferred": transferred,
     "ticket.escalated": _escalated,
     "ticket.closed": _closed,
     "ticket.reopened": _reopened,

@@ -10,8 +10,8 @@ from typing import Protocol
 from rules_service.decide.decide import DEFAULT_BRAKES, decide, evolve
 from rules_service.decide.draft import described
 from rules_service.decide.firing import Brakes, Chain
-from rules_service.decide.moves import move_of
 from rules_service.decide.telling import alert
+from rules_service.decide.triggers import move_of
 from rules_service.machines import Refused
 from rules_service.ruleset import Ruleset
 from rules_service.teams import Wanted

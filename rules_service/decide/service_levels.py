@@ -10,7 +10,8 @@ from rules_service import clocks
 from rules_service.clocks import LIVE, Target
 from rules_service.decide.attributes import Facts, row_of
 from rules_service.decide.draft import Draft
-from rules_service.decide.moves import in_order, is_answer
+from rules_service.decide.moves import is_answer
+from rules_service.decide.triggers import in_order
 from rules_service.ruleset import has_other_hours, short_hash
 from rules_service.tickets import ServiceClock, Snapshot, Stint, Ticket
 

@@ -79,14 +79,7 @@ def parse_teams(
         desk = _desk(name, data, place, groups=groups, users=known_users, calendars=calendars, clocks=clocks)
         if desk is not None:
             known_desks[name] = desk
-    if not desks:
-        whole.problem("missing", "a ruleset needs at least one desk under `desks:`")
-    elif default_desk is None:
-        whole.problem("missing", "`default_desk:` is required: the desk of a ticket that names neither desk nor group")
-    elif not isinstance(default_desk[0], str):
-        default_desk[1].problem("type", f"`default_desk:` is the name of a desk; not {describe(default_desk[0])}")
-    elif default_desk[0] not in desks:
-        default_desk[1].problem("unknown-name", f'unknown desk "{default_desk[0]}"{hint(default_desk[0], desks)}')
+    _check_default(default_desk, desks, whole)
     if len(whole.problems) > before or default_desk is None:
         return None
     desks_of: dict[str, list[str]] = {}
@@ -100,6 +93,17 @@ def parse_teams(
         default_desk=str(default_desk[0]),
         desks_of={user: tuple(names) for user, names in desks_of.items()},
     )
+
+
+def _check_default(default_desk: tuple[object, Place] | None, desks: Entries, whole: Place) -> None:
+    if not desks:
+        whole.problem("missing", "a ruleset needs at least one desk under `desks:`")
+    elif default_desk is None:
+        whole.problem("missing", "`default_desk:` is required: the desk of a ticket that names neither desk nor group")
+    elif not isinstance(default_desk[0], str):
+        default_desk[1].problem("type", f"`default_desk:` is the name of a desk; not {describe(default_desk[0])}")
+    elif default_desk[0] not in desks:
+        default_desk[1].problem("unknown-name", f'unknown desk "{default_desk[0]}"{hint(default_desk[0], desks)}')
 
 
 def addressable(name: str) -> bool:
