@@ -20,7 +20,7 @@ run: $(VENV)/.run
 	@RULES_SERVICE_PORT=$(PORT) exec $(BIN)/rules-service up
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 needs:
 	@sh tools/needs.sh "$(PYTHON)"

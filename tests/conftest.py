@@ -18,6 +18,7 @@ DATABASES = ("sqlite", "postgres")
 @pytest.fixture(autouse=True)
 def logs():
     """Logs go to the standard library's logging, where tests can read them, whatever the test before has configured."""
+    structlog.reset_defaults()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

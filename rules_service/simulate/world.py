@@ -1,6 +1,6 @@
 """The world of a story, in memory: who is online, who holds how many tickets, and what waits in which queue.
 
-It chooses as the store does (`store.tickets.claim_slot`, `store.people.next_queued`); a test compares the two.
+It chooses as the store does (`store.slots.claim_slot`, `store.people.next_queued`); a test compares the two.
 """
 
 from __future__ import annotations

@@ -21,27 +21,26 @@ from rules_service.store.actions import (
     take_notices,
     write_actions,
 )
-from rules_service.store.clocks import read_ended
-from rules_service.store.store import AWAY, Lost, Store
-from rules_service.store.tickets import (
+from rules_service.store.changes import (
     Chain,
     Change,
-    Stored,
-    claim_due,
-    claim_slot,
     digest,
-    due_tickets,
-    freed_slot,
-    gather,
-    next_deadline,
-    queue_waits,
     read_event,
-    read_loads,
-    read_ticket,
-    recent_events,
     write_change,
     write_desk_event,
     write_user_event,
+)
+from rules_service.store.clocks import read_ended
+from rules_service.store.slots import claim_slot, freed_slot, queue_waits, read_loads
+from rules_service.store.store import AWAY, Lost, Store
+from rules_service.store.tickets import (
+    Stored,
+    claim_due,
+    due_tickets,
+    gather,
+    next_deadline,
+    read_ticket,
+    recent_events,
 )
 
 __all__ = [

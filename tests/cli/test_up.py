@@ -76,6 +76,7 @@ def test_the_try_line_is_a_command_that_works(tmp_path):
         assert terminal.ends() == 0
 
 
+@pytest.mark.slow
 def test_killed_it_leaves_neither_process_nor_port_behind(tmp_path):
     port = free_port()
     with on_terminal(tmp_path, port) as terminal:

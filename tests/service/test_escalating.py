@@ -327,7 +327,7 @@ CRITERIA = [
 ]
 
 
-@pytest.mark.req("R1.11", "R2.18")
+@pytest.mark.req("R1.11", "R1.33", "R2.18")
 @pytest.mark.parametrize(("kind", "data", "rule", "asked"), CRITERIA)
 def test_when_to_escalate_is_written_down_beforehand_and_done(scene, kind, data, rule, asked):
     scene.given("pending")

@@ -121,7 +121,7 @@ def test_an_urgent_ticket_that_is_still_open_is_told_at_its_second(scene, body, 
     assert [(data["to"], data["severity"]) for data in alerts()] == [(["assignee", "supervisor"], "critical")] * told
 
 
-@pytest.mark.req("R3.17")
+@pytest.mark.req("R3.17", "R3.18")
 @pytest.mark.parametrize(
     ("text", "replies"),
     [

@@ -1,4 +1,4 @@
-"""Folders and counts read their index and not the table, at a hundred thousand tickets."""
+"""Folders and counts read their index and not the table, at thirty thousand tickets."""
 
 import contextlib
 
@@ -9,7 +9,7 @@ from rules_service.store import Store, folders
 from tests.scene import NINE
 from tests.store.test_plans import plan_of
 
-MANY = 100_000
+MANY = 30_000
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
