@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from rules_service.api.app import compose, create_app
 from rules_service.service.keys import SCOPES, create_key
@@ -13,6 +14,12 @@ from tests.databases import Postgres, Sqlite
 from tests.scene import VARIABLES, FakeClock, Scene, ruleset_of, travel_files
 
 DATABASES = ("sqlite", "postgres")
+
+# How long an example takes says something about the machine; a database that examples share is emptied by them.
+settings.register_profile(
+    "service", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("service")
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Questions about folders and queues that mean nothing are refused; whatever is asked, the service does not fail."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.test_bad_input import Refusals
@@ -53,7 +53,7 @@ def test_a_queue_that_cannot_be(refused):
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(["none", "true", "vip", "1.t", "hotel"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     query=st.dictionaries(
         st.sampled_from(
@@ -72,7 +72,7 @@ def test_any_question(client, query, path):
     assert response.status_code < 500, (path, query)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     content=st.binary(max_size=60)
     | st.lists(

@@ -20,7 +20,7 @@ ZONES = {
 }
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 QUARTERS = 96  # of an hour, in a day
-LAWS = settings(max_examples=60, deadline=None)
+LAWS = settings(max_examples=60)
 
 
 def clock(quarter):
@@ -128,7 +128,7 @@ def test_24_7_is_the_plain_difference(zone, micros, seconds):
     assert always.elapsed(at, expected) == seconds
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(configs(), st.integers(0, 24 * 60))
 def test_a_naive_count_minute_by_minute_agrees(drawn, offset):
     config, week, exceptions, around = drawn

@@ -13,7 +13,7 @@ from rules_service.store import codec
 from rules_service.tickets import ServiceClock
 from tests.clocks.test_calendar_properties import configs
 
-LAWS = settings(max_examples=80, deadline=None)
+LAWS = settings(max_examples=80)
 STATES = ("on hold", "waiting for partner", "closed")
 
 

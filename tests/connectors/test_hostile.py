@@ -69,7 +69,7 @@ def check(event, remembered):
     str(event).encode()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(JSON)
 def test_any_json_is_read_or_refused(sent):
     for source in ("inbound", "poll"):
@@ -83,7 +83,7 @@ def test_any_json_is_read_or_refused(sent):
     read_all(sent)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from(SPOTS), JSON)
 def test_a_real_ticket_with_one_value_replaced_is_read_or_refused(spot, value):
     theirs = copy.deepcopy(REAL)
@@ -96,7 +96,7 @@ def test_a_real_ticket_with_one_value_replaced_is_read_or_refused(spot, value):
         already_done(CONNECTOR, "reply", {"text": "x"}, "7", theirs, since=NOW)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.sampled_from(sorted(CONNECTOR.outbound)), st.dictionaries(st.sampled_from(["to", "text", "tags", "desk"]), JSON)
 )

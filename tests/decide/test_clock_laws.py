@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from tests.clocks.telling import Telling
 from tests.decide.test_next_due import situations
 
-LAWS = settings(max_examples=20, deadline=None)
+LAWS = settings(max_examples=20)
 
 
 def clocks_of(telling):

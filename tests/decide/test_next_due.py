@@ -175,14 +175,14 @@ def agrees(situation, *, horizon_s, deadlines):
         now = stepped
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(situations())
 def test_the_next_deadline_is_the_first_instant_at_which_stepping_finds_a_change(situation):
     agrees(situation, horizon_s=100, deadlines=2)
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(situations())
 def test_the_next_ten_deadlines_are_those_that_stepping_through_an_hour_finds(situation):
     agrees(situation, horizon_s=3_600, deadlines=10)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rules_service.rules.folding import fold, words_of
@@ -73,13 +73,11 @@ def test_hostile_texts_are_only_texts():
 ALPHABET = st.text(alphabet="abc d", min_size=1, max_size=6)
 
 
-@settings(deadline=None)
 @given(st.sets(ALPHABET, min_size=1, max_size=12), st.text(alphabet="abc dé", max_size=40))
 def test_substrings_are_those_that_python_finds(strings, text):
     assert set(Substrings({one: one for one in strings}).find(text)) == {one for one in strings if one in text}
 
 
-@settings(deadline=None)
 @given(st.sets(ALPHABET.filter(str.strip), min_size=1, max_size=12), st.text(alphabet="abc d", max_size=40))
 def test_words_and_prefixes_are_those_that_comparing_word_by_word_finds(phrases, text):
     index = KeywordIndex(

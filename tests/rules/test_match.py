@@ -7,7 +7,7 @@ import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rules_service.rules.conditions import All, AnyOf, Atom, Not, parse_condition
@@ -86,14 +86,12 @@ COLUMNS = [*VOCABULARY.attributes, WINDOW, "message.text#keywords", "ticket.subj
 
 
 # The first texts of a run take seconds: hypothesis then makes its table of Unicode.
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(COLUMNS), VALUES), st.integers(0, 10_000))
 def test_match_never_raises_whatever_the_row_holds(row, seed):
     parsed = random_condition(random.Random(seed))
     assert compile_match(parsed, VOCABULARY)(row) is explain(parsed, row, VOCABULARY).holds
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
 def test_a_negation_is_exact(seed, row_seed):
     parsed = random_condition(random.Random(seed))

@@ -1,7 +1,7 @@
 """Facts come in any order, wrong ones too; what is known of a ticket fits together all the same."""
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rules_service.store import due_tickets
@@ -58,7 +58,7 @@ def _fits(scene):
     scene.loads_hold()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @example(
     [("ticket.closed", {}, "ha1", 1), ("ticket.assigned", {"assignee": "ha2"}, None, 1), ("ticket.closed", {}, None, 1)]
 )

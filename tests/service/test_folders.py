@@ -5,7 +5,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules_service.store import folders, people
@@ -236,7 +236,7 @@ def _before(tiers, order, one, other):
     return -1 if (one.queued_at, one.id) < (other.queued_at, other.id) else 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(order=ORDERS, steps=STEPS)
 @pytest.mark.req("R3.20", "R3.21", "R3.25")
 def test_the_order_of_a_queue_is_the_declared_one_after_any_history(scene, order, steps):

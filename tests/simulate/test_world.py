@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules_service.decide.slots import slot_changes
@@ -80,7 +80,7 @@ def roster(users, desks):
     return ruleset_of({"lifecycle.yaml": BASE["lifecycle.yaml"], "teams.yaml": text})
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(users=users, desks=desks, steps=steps)
 def test_it_claims_whom_the_store_claims(sqlite, users, desks, steps):
     ruleset = roster(users, desks)
@@ -137,7 +137,7 @@ keys = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(tickets=tickets, keys=keys)
 def test_its_queues_have_the_order_of_the_store(sqlite, tickets, keys):
     order = ", ".join(f"{{{key}: {direction}}}" for key, direction in keys)
