@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,9 +51,9 @@ class _Node:
     hits: _Hits = field(default_factory=dict)
     #: Last words that may go on, with the lists then hit.
     prefixes: dict[str, _Hits] = field(default_factory=dict)
-    #: Those sorted, and for each the longest other one it begins with; made when the node is complete.
-    ordered: list[str] = field(default_factory=list)
-    shorter: dict[str, str | None] = field(default_factory=dict)
+    #: Their lengths, shortest first, and how they begin, as far as the shortest goes; made when the node is complete.
+    lengths: tuple[int, ...] = ()
+    beginnings: frozenset[str] = frozenset()
 
 
 class KeywordIndex:
@@ -71,14 +70,14 @@ class KeywordIndex:
                     else:
                         hits = self._place(words_of(fold(keyword)), one.match)
                     hits.setdefault(channel, set()).add(one.name)
-        _sort_prefixes(self._root)
+        _measure_prefixes(self._root)
         self._substrings = Substrings(substrings) if substrings else None
 
     def find(self, text: str, channel: str | None = None) -> frozenset[str]:
         """The names of the lists that hit `text` on `channel`; None: only keywords meant for every channel count."""
         folded = fold(text)
         found: list[_Hits] = [] if self._substrings is None else self._substrings.find(folded)
-        if self._root.next or self._root.ordered:
+        if self._root.next or self._root.lengths:
             self._find_words(words_of(folded), found)
         names: set[str] = set()
         for hits in found:
@@ -94,9 +93,9 @@ class KeywordIndex:
         return node.prefixes.setdefault(words[-1], {}) if match == "prefix" else node.hits
 
     def _find_words(self, words: list[str], found: list[_Hits]) -> None:
-        first, ordered = self._root.next, self._root.ordered
+        first, lengths = self._root.next, self._root.lengths
         for index, word in enumerate(words):
-            if ordered:
+            if lengths:
                 _find_prefixes(self._root, word, found)
             node = first.get(word)
             at = index + 1
@@ -105,32 +104,30 @@ class KeywordIndex:
                     found.append(node.hits)
                 if at == len(words):
                     break
-                if node.ordered:
+                if node.lengths:
                     _find_prefixes(node, words[at], found)
                 node = node.next.get(words[at])
                 at += 1
 
 
 def _find_prefixes(node: _Node, word: str, found: list[_Hits]) -> None:
-    # Every keyword that `word` begins with is the one sorted last before it, or one which that begins with in turn.
-    place = bisect_right(node.ordered, word)
-    prefix: str | None = node.ordered[place - 1] if place else None
-    while prefix is not None:
-        if word.startswith(prefix):
-            found.append(node.prefixes[prefix])
-        prefix = node.shorter[prefix]
+    # Nearly every word is sorted out by its beginning, however many keywords there are.
+    if word[: node.lengths[0]] not in node.beginnings:
+        return
+    for length in node.lengths:
+        if length > len(word):
+            return
+        hits = node.prefixes.get(word[:length])
+        if hits is not None:
+            found.append(hits)
 
 
-def _sort_prefixes(node: _Node) -> None:
-    node.ordered = sorted(node.prefixes)
-    before: list[str] = []
-    for prefix in node.ordered:
-        while before and not prefix.startswith(before[-1]):
-            before.pop()
-        node.shorter[prefix] = before[-1] if before else None
-        before.append(prefix)
+def _measure_prefixes(node: _Node) -> None:
+    if node.prefixes:
+        node.lengths = tuple(sorted({len(prefix) for prefix in node.prefixes}))
+        node.beginnings = frozenset(prefix[: node.lengths[0]] for prefix in node.prefixes)
     for following in node.next.values():
-        _sort_prefixes(following)
+        _measure_prefixes(following)
 
 
 def parse_keywords(

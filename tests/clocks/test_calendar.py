@@ -260,12 +260,12 @@ def test_threads_that_ask_at_once_get_the_same_answers():
     answers = {}
 
     def ask(i):
-        together.wait(timeout=10)
+        together.wait(timeout=60)
         answers[i] = [office.elapsed(*question) for question in questions[i:] + questions[:i]]
 
     threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(questions))]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert answers == {i: expected[i:] + expected[:i] for i in range(len(questions))}
