@@ -127,7 +127,8 @@ def _received(draft: Draft) -> None:
         draft.marks.append("after_close")
         draft.set(waiting_since_at=None)
     else:
-        draft.follow("ticket.reopened", {}, cause="message", actor=draft.actor, at=draft.at)
+        # Asked for, so that a helpdesk that does not reopen by itself is told.
+        draft.follow("ticket.reopened", {}, cause="message", actor=draft.actor, at=draft.at, request=True)
 
 
 def _closed(draft: Draft) -> None:

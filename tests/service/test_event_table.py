@@ -241,6 +241,15 @@ def test_a_customers_message_within_the_time_for_it_reopens_a_closed_ticket(scen
     answer = scene.send("message.received", text="Still broken")
     assert (answer["ticket"]["status"], scene.ticket().reopens_count) == ("assigned", 1)
     assert scene.ticket().assignee == "ha1", "the last agent, who is online and free"
+    told = [kind for kind, _ in scene.actions() if kind in ("reopen", "reassign")]
+    assert told[-2:] == ["reopen", "reassign"], "a helpdesk that does not reopen by itself has to know"
+
+
+def test_what_the_helpdesk_reopened_itself_it_is_not_told(scene):
+    scene.given("closed")
+    scene.send("ticket.reopened", by="customer")
+    scene.send("message.received", text="Still broken")
+    assert "reopen" not in [kind for kind, _ in scene.actions()]
 
 
 def test_a_customers_message_after_that_is_recorded(scene):
