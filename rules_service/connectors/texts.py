@@ -16,10 +16,10 @@ from urllib.parse import quote
 import jinja2
 from jinja2 import meta, nodes
 from jinja2.environment import TemplateExpression
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rules_service.connectors.expressions import Values, check_table
 from rules_service.problems import Place, hint
+from rules_service.sandbox import FORBIDDEN, Sandbox
 
 #: Filters that a template may use.
 FILTERS = ("default", "inert", "int", "join", "lower", "string", "theirs", "upper")
@@ -27,21 +27,6 @@ FILTERS = ("default", "inert", "int", "join", "lower", "string", "theirs", "uppe
 #: Longest text that a template may make, in characters; a longer one is an error.
 MAX_LENGTH = 100_000
 
-_FORBIDDEN = (
-    nodes.Call,
-    nodes.CallBlock,
-    nodes.Macro,
-    nodes.Import,
-    nodes.FromImport,
-    nodes.Include,
-    nodes.Extends,
-    nodes.Block,
-    nodes.Assign,
-    nodes.AssignBlock,
-    nodes.Mul,
-    nodes.Pow,
-    nodes.Mod,
-)
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
@@ -65,11 +50,7 @@ class Typed:
     expression: TemplateExpression
 
 
-class _Environment(ImmutableSandboxedEnvironment):
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        # `context.customer.id` reads a mapping's key; nothing else has attributes here.
-        return self.getitem(obj, attribute)
-
+class _Environment(Sandbox):
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(obj, Mapping | list | tuple | str):
             try:
@@ -145,7 +126,7 @@ class Templates:
         return None
 
     def _check(self, tree: nodes.Template, place: Place) -> None:
-        for node in tree.find_all(_FORBIDDEN):
+        for node in tree.find_all(FORBIDDEN):
             place.problem("template", f"templates know variables, filters, if and for; not {type(node).__name__}")
         for found in tree.find_all(nodes.Filter):
             if found.name not in FILTERS:

@@ -11,9 +11,9 @@ from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rules_service.problems import Place, describe, hint
+from rules_service.sandbox import FORBIDDEN, Sandbox
 
 #: Filters that a template may use.
 FILTERS = ("default", "first", "int", "join", "last", "length", "lower", "replace", "round", "title", "trim", "upper")
@@ -24,30 +24,8 @@ MAX_LENGTH = 20_000
 #: How deep expressions and blocks of a template may stand in each other; Python's own compiler knows a limit too.
 MAX_NESTING = 30
 
-_FORBIDDEN = (
-    nodes.Call,
-    nodes.CallBlock,
-    nodes.Macro,
-    nodes.Import,
-    nodes.FromImport,
-    nodes.Include,
-    nodes.Extends,
-    nodes.Block,
-    nodes.Assign,
-    nodes.AssignBlock,
-    nodes.Mul,
-    nodes.Pow,
-    nodes.Mod,
-)
 
-
-class _Environment(ImmutableSandboxedEnvironment):
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        # `sla.resolution.target` reads a mapping's key; nothing else has attributes here.
-        return self.getitem(obj, attribute)
-
-
-_ENVIRONMENT = _Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+_ENVIRONMENT = Sandbox(undefined=jinja2.StrictUndefined, autoescape=False)
 _ENVIRONMENT.filters = {name: _ENVIRONMENT.filters[name] for name in FILTERS}
 _ENVIRONMENT.globals = {}
 
@@ -117,7 +95,7 @@ def _checked(text: str, known: Container[str] | None) -> Text:
     tree = _ENVIRONMENT.parse(text)
     inside = _nodes_of(tree)
     for node in inside:
-        if isinstance(node, _FORBIDDEN):
+        if isinstance(node, FORBIDDEN):
             kind = type(node).__name__
             raise TemplateError(f"templates know variables, filters, if and for; not {kind}", node.lineno)
         if isinstance(node, nodes.Filter) and node.name not in FILTERS:
