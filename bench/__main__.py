@@ -1,6 +1,6 @@
 """Every figure, each beside its baseline of the same run: `make bench`."""
 
-from bench import activation, deadlines, draining, events, inbound, matching, reloading, service_time
+from bench import activation, checking, deadlines, draining, events, inbound, matching, reloading, service_time
 
 print("== Matching one row against many rules (ratios to ours; above 1: ours is faster)")
 for count in (10, 50, 200, 1_000):
@@ -9,6 +9,8 @@ print("== Service time")
 service_time.main()
 print("== Events by HTTP, 4 clients, 50 rules, keys checked")
 events.main()
+print("== 1,000 rules checked")
+checking.main()
 print("== 1,000 rules put live under load")
 reloading.main()
 print("== A ruleset activated over open tickets")
