@@ -5,7 +5,7 @@ Rule authors are trusted, mistakes are not: what could run long or reach beyond 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,20 +102,13 @@ def _checked(text: str, known: Container[str] | None) -> Text:
             raise TemplateError(f'unknown filter "{node.name}"; accepted: {", ".join(FILTERS)}', node.lineno)
         if isinstance(node, nodes.For) and any(True for _ in node.find_all(nodes.For)):
             raise LoopLimit("a `for` inside a `for` is not allowed", node.lineno)
-    roots = _roots_of(tree, inside)
+    roots = frozenset(meta.find_undeclared_variables(tree))
     names = _dotted_names(inside, roots)
     for name, line in names:
         if known is not None and name not in known:
             listed = known if isinstance(known, Iterable) else ()
             raise TemplateError(f'unknown variable "{name}"{hint(name, listed)}', line)
     return Text(tree, roots, frozenset(name for name, _ in names))
-
-
-def _roots_of(tree: nodes.Template, inside: Collection[nodes.Node]) -> frozenset[str]:
-    """The variables that are read. Only a `for` makes any of its own, and only then the slower count is needed."""
-    if any(isinstance(node, nodes.For) for node in inside):
-        return frozenset(meta.find_undeclared_variables(tree))
-    return frozenset(node.name for node in inside if isinstance(node, nodes.Name))
 
 
 def render(template: Text | Template, values: Mapping[str, Any], language: str | None = None) -> str:
